@@ -1,0 +1,81 @@
+//! What a compiler is to the rest of the engine: modules in, images out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FuncType, ParsedModule};
+
+/// How much work goes into better code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OptLevel {
+    /// Fastest to compile: no optimisation, single-pass register allocation.
+    None,
+    /// Some optimisation, single-pass register allocation.
+    Fast,
+    /// Fast code.
+    #[default]
+    Speed,
+    /// Fast code that is also small.
+    SpeedAndSize,
+}
+
+/// How linear memories lie in the address space; generated code depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MemoryStyle {
+    /// Each memory reserves all the addresses an access can name, [`RESERVATION`] bytes; no access is checked.
+    #[default]
+    Reserved,
+    /// Memories are as large as they are, may move when they grow, and every access is checked.
+    Checked,
+}
+
+/// Bytes of address space of a memory of [`MemoryStyle::Reserved`]: the sum of the largest 32-bit index and the
+/// largest 32-bit offset, and the widest access behind it, rounded up to a page.
+pub const RESERVATION: u64 = 2 * (1 << 32) + crate::MemoryType::PAGE_SIZE;
+
+/// Options that change the code a compiler makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CompileOptions {
+    /// How much work goes into better code.
+    pub opt_level: OptLevel,
+    /// How memories lie in the address space.
+    pub memory_style: MemoryStyle,
+}
+
+/// Why a module that is valid could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The target is unknown, or the compiler has no support for it.
+    #[error("cannot compile for `{target}`: {reason}")]
+    Target {
+        /// The target's triple.
+        target: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The module is larger than the compiler or the image format can hold.
+    #[error("implementation limit exceeded: {0}")]
+    TooLarge(String),
+    /// The compiler gave up on one function.
+    #[error("cannot compile function {func}: {reason}")]
+    Function {
+        /// The function's name or index.
+        func: String,
+        /// What the compiler said.
+        reason: String,
+    },
+}
+
+/// Turns modules into images for one target with one set of options.
+pub trait Compiler: Send + Sync {
+    /// The image of a module: an ELF file as [`image`](crate::image) describes it.
+    ///
+    /// # Errors
+    /// When the module passes a limit of the compiler.
+    fn compile(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>, CompileError>;
+
+    /// An image with nothing but the trampolines for calls of functions of these types.
+    ///
+    /// # Errors
+    /// When a type passes a limit of the compiler.
+    fn compile_trampolines(&self, types: &[FuncType]) -> Result<Vec<u8>, CompileError>;
+}

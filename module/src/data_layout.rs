@@ -1,0 +1,186 @@
+//! Lays data segments out for an image: what can be mapped into a memory page by page, and what must be copied.
+//!
+//! Active segments with constant, in-bounds offsets into a defined memory are *mapped*: their bytes are put where
+//! they belong within pages, so that instantiation maps those pages copy-on-write instead of copying. All others
+//! keep their bytes as they are. Either way the specification's order holds: segments are written one after the
+//! other, later ones over earlier ones.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DataSegment, MemoryIndex, MemoryType, ParsedModule};
+
+/// Unit of mapping. 64 KiB is a multiple of every page size that a supported host uses.
+const BLOCK: u64 = 64 * 1024;
+
+/// Where the data segments lie in the data section of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataLayout {
+    /// What becomes of each segment, in their order.
+    pub segments: Vec<DataPlace>,
+    /// The blocks to map, sorted by memory and offset, without overlaps.
+    pub runs: Vec<MemoryRun>,
+}
+
+/// What becomes of a data segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataPlace {
+    /// Its bytes are part of the mapped blocks.
+    Mapped,
+    /// Its bytes are `start..start + len` of the data section.
+    Copied {
+        /// First byte.
+        start: u64,
+        /// Number of bytes.
+        len: u64,
+    },
+}
+
+/// Consecutive bytes of the data section that hold consecutive bytes of a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryRun {
+    /// The memory.
+    pub memory: MemoryIndex,
+    /// First byte in the memory; a multiple of 64 KiB.
+    pub offset: u64,
+    /// First byte in the data section; a multiple of 64 KiB.
+    pub start: u64,
+    /// Number of bytes; a multiple of 64 KiB.
+    pub len: u64,
+}
+
+/// A mapped segment: memory, first byte, bytes.
+type Mapped<'a> = (MemoryIndex, u64, &'a [u8]);
+
+impl DataLayout {
+    /// The layout of a module's data segments, and the bytes of the data section.
+    ///
+    /// The section begins with the mapped blocks, so that they keep the alignment of the section.
+    pub fn new(module: &ParsedModule<'_>) -> (DataLayout, Vec<u8>) {
+        let mut layout = DataLayout::default();
+        let mut bytes = Vec::new();
+        let mapped: Vec<Option<Mapped<'_>>> = mapped_segments(module);
+        let mut memories: Vec<_> = mapped.iter().flatten().map(|segment| segment.0).collect();
+        memories.sort_unstable();
+        memories.dedup();
+        for memory in memories {
+            let segments: Vec<_> =
+                mapped.iter().flatten().filter(|segment| segment.0 == memory).collect();
+            layout.add_runs(memory, &segments, &mut bytes);
+        }
+        for (segment, data) in mapped.iter().zip(&module.data) {
+            layout.segments.push(if segment.is_some() {
+                DataPlace::Mapped
+            } else {
+                let start = bytes.len() as u64;
+                bytes.extend_from_slice(data);
+                DataPlace::Copied { start, len: data.len() as u64 }
+            });
+        }
+        (layout, bytes)
+    }
+
+    /// Appends the blocks that the segments of one memory touch, and fills them in segment order.
+    fn add_runs(&mut self, memory: MemoryIndex, segments: &[&Mapped<'_>], bytes: &mut Vec<u8>) {
+        let mut blocks: Vec<u64> = segments
+            .iter()
+            .filter(|segment| !segment.2.is_empty())
+            .flat_map(|&&(_, offset, data)| {
+                offset / BLOCK..(offset + data.len() as u64).div_ceil(BLOCK)
+            })
+            .collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        let first_run = self.runs.len();
+        for block in blocks {
+            let start = bytes.len() as u64;
+            bytes.resize(bytes.len() + BLOCK as usize, 0);
+            match self.runs[first_run..].last_mut() {
+                Some(run) if run.offset + run.len == block * BLOCK => run.len += BLOCK,
+                _ => self.runs.push(MemoryRun { memory, offset: block * BLOCK, start, len: BLOCK }),
+            }
+        }
+        let runs = &self.runs[first_run..];
+        for &&(_, offset, data) in segments.iter().filter(|segment| !segment.2.is_empty()) {
+            // A segment's blocks are consecutive, so one run holds all of it.
+            let run = runs[runs.partition_point(|run| run.offset <= offset) - 1];
+            let at = (run.start + (offset - run.offset)) as usize;
+            bytes[at..at + data.len()].copy_from_slice(data);
+        }
+    }
+}
+
+/// For each segment, where it goes when it can be mapped.
+///
+/// Mapping is given up for a memory with a segment that must be copied, unless the segment is passive: the order
+/// of writes would change.
+fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
+    let info = &module.info;
+    let mut segments: Vec<Option<Mapped<'a>>> = Vec::new();
+    let mut copied_memories = Vec::new();
+    for (segment, &data) in info.data.iter().zip(&module.data) {
+        let DataSegment::Active { memory, offset } = segment else {
+            segments.push(None);
+            continue;
+        };
+        let limit = info.memories[memory.index()].limits.min.saturating_mul(MemoryType::PAGE_SIZE);
+        let place = offset.as_i32_const().map(|offset| u64::from(offset as u32)).filter(|offset| {
+            !info.is_imported_memory(*memory) && offset + data.len() as u64 <= limit
+        });
+        if place.is_none() {
+            copied_memories.push(*memory);
+        }
+        segments.push(place.map(|offset| (*memory, offset, data)));
+    }
+    for segment in &mut segments {
+        if segment.is_some_and(|(memory, ..)| copied_memories.contains(&memory)) {
+            *segment = None;
+        }
+    }
+    segments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DataLayout, DataPlace, MemoryRun};
+    use crate::{Features, MemoryIndex, parse};
+
+    fn layout(text: &str) -> (DataLayout, Vec<u8>) {
+        let bytes = wat::parse_str(text).expect("valid text");
+        let module = parse(&bytes, Features::default()).expect("valid module");
+        DataLayout::new(&module)
+    }
+
+    #[test]
+    fn later_segments_are_written_over_earlier_ones() {
+        let (layout, bytes) = layout(
+            r#"(module (memory 4) (data (i32.const 65535) "abc") (data (i32.const 65536) "X")
+                (data "passive"))"#,
+        );
+        assert_eq!(
+            layout.runs,
+            [MemoryRun { memory: MemoryIndex(0), offset: 0, start: 0, len: 131_072 }]
+        );
+        assert_eq!(&bytes[65535..65538], b"aXc");
+        assert_eq!(layout.segments[2], DataPlace::Copied { start: 131_072, len: 7 });
+        assert_eq!(&bytes[131_072..], b"passive");
+    }
+
+    #[test]
+    fn distant_segments_make_separate_runs() {
+        let (layout, bytes) = layout(
+            r#"(module (memory 100) (data (i32.const 6400000) "far") (data (i32.const 0) "near"))"#,
+        );
+        assert_eq!(layout.runs.len(), 2);
+        assert_eq!(bytes.len(), 131_072);
+        assert_eq!(layout.runs[1].offset, 6_400_000 / 65536 * 65536);
+    }
+
+    #[test]
+    fn one_segment_out_of_bounds_makes_its_memory_copy_in_order() {
+        let (layout, bytes) = layout(
+            r#"(module (memory 1) (data (i32.const 0) "ok") (data (i32.const 65535) "no"))"#,
+        );
+        assert!(layout.runs.is_empty());
+        assert_eq!(bytes, b"okno");
+    }
+}

@@ -1,0 +1,245 @@
+//! Reads an image, and refuses what is damaged or made for somebody else.
+
+use std::ops::Range;
+
+use object::{
+    Endianness,
+    read::{Object, ObjectSection, elf::ElfFile64},
+};
+
+use super::{
+    MAGIC, Metadata, Target, VERSION, section,
+    tables::{AddressMap, FuncTable, NameTable, TrapTable},
+    write::{CHECKSUM_SIZE, PAGE, checksum},
+};
+
+/// Why bytes are not an image that can be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// The bytes are no ELF file, or one without our sections.
+    #[error("not a wrun image: {0}")]
+    NotAnImage(String),
+    /// Another version made it.
+    #[error("the image was made by `{found}`, and this is `{VERSION}`")]
+    Version {
+        /// What made it.
+        found: String,
+    },
+    /// It is damaged: cut off, or changed since it was written.
+    #[error("the image is damaged: {0}")]
+    Damaged(String),
+    /// It was compiled for another kind of machine or with other options.
+    #[error("the image does not fit this host: {0}")]
+    Target(String),
+}
+
+/// A valid image: its decoded metadata, and where its parts lie in the file.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// What it was made for and with.
+    pub target: Target,
+    /// What is decoded of it.
+    pub metadata: Metadata,
+    text: Range<usize>,
+    eh_frame: Range<usize>,
+    data: Range<usize>,
+    funcs: Range<usize>,
+    trampolines: Range<usize>,
+    traps: Range<usize>,
+    addresses: Range<usize>,
+    names: Range<usize>,
+    dwarf: Vec<(String, Range<usize>)>,
+}
+
+/// Whether bytes claim to be an image, by their first ones.
+pub(super) fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+impl Image {
+    /// Whether bytes claim to be an image, by their first ones.
+    pub fn is_image(bytes: &[u8]) -> bool {
+        is_elf(bytes)
+    }
+
+    /// Checks the bytes of an image and decodes what is needed to load it. The version is looked at first: all
+    /// else may have changed with it.
+    ///
+    /// # Errors
+    /// When the bytes are no image, were made by another version, or are damaged. Whether the image fits the host is
+    /// for the caller to decide, by [`target`](Self::target).
+    pub fn parse(bytes: &[u8]) -> Result<Image, ImageError> {
+        if !is_elf(bytes) {
+            return Err(ImageError::NotAnImage("it does not begin as an ELF file".into()));
+        }
+        let sections = SectionList::read(bytes)?;
+        let version = sections
+            .find(section::VERSION)
+            .ok_or_else(|| ImageError::NotAnImage(format!("no section {}", section::VERSION)))?;
+        if bytes[version.clone()] != *VERSION.as_bytes() {
+            let found = String::from_utf8_lossy(&bytes[version]).into_owned();
+            return Err(ImageError::Version { found });
+        }
+        let hole = sections.get(section::CHECKSUM)?;
+        if hole.len() != CHECKSUM_SIZE || checksum(bytes, hole.start) != bytes[hole] {
+            return Err(ImageError::Damaged("its checksum does not match".into()));
+        }
+        let decode_error = |_| ImageError::Damaged("its metadata cannot be decoded".into());
+        let target = &bytes[sections.get(section::TARGET)?];
+        let metadata = &bytes[sections.get(section::METADATA)?];
+        let image = Image {
+            target: postcard::from_bytes(target).map_err(decode_error)?,
+            metadata: postcard::from_bytes(metadata).map_err(decode_error)?,
+            text: sections.get(section::TEXT)?,
+            eh_frame: sections.get(section::EH_FRAME)?,
+            data: sections.get(section::DATA)?,
+            funcs: sections.get(section::FUNCS)?,
+            trampolines: sections.get(section::TRAMPOLINES)?,
+            traps: sections.get(section::TRAPS)?,
+            addresses: sections.get(section::ADDRESSES)?,
+            names: sections.get(section::NAMES)?,
+            dwarf: sections.dwarf(),
+        };
+        image.check(bytes)?;
+        Ok(image)
+    }
+
+    /// Checks everything that later code takes for granted, so that it cannot fail there.
+    fn check(&self, bytes: &[u8]) -> Result<(), ImageError> {
+        let damaged = |what: &str| Err(ImageError::Damaged(what.to_owned()));
+        let page = PAGE as usize;
+        if [&self.text, &self.eh_frame, &self.data].iter().any(|range| range.start % page != 0) {
+            return damaged("a mapped section is not aligned");
+        }
+        let text_len = self.text.len() as u64;
+        let inside = |table: FuncTable<'_>| {
+            let ends = [0, table.len().saturating_sub(1)].map(|index| table.get(index));
+            ends.iter().flatten().all(|&(start, len)| u64::from(start) + u64::from(len) <= text_len)
+        };
+        match (
+            FuncTable::new(&bytes[self.funcs.clone()]),
+            FuncTable::new(&bytes[self.trampolines.clone()]),
+        ) {
+            (Some(funcs), Some(trampolines))
+                if inside(funcs)
+                    && inside(trampolines)
+                    && funcs.len() == self.metadata.info.num_defined_funcs as usize
+                    && trampolines.len() == 2 * self.metadata.trampolines.len() => {}
+            _ => return damaged("its table of functions is wrong"),
+        }
+        if TrapTable::new(&bytes[self.traps.clone()]).is_none()
+            || AddressMap::new(&bytes[self.addresses.clone()]).is_none()
+            || NameTable::new(&bytes[self.names.clone()]).is_none()
+        {
+            return damaged("one of its tables is wrong");
+        }
+        let data_len = self.data.len() as u64;
+        let runs = &self.metadata.data.runs;
+        let fits = |start: u64, len: u64| start.checked_add(len).is_some_and(|end| end <= data_len);
+        let aligned = |value: u64| value.is_multiple_of(PAGE);
+        let runs_fit = runs.iter().all(|run| {
+            fits(run.start, run.len)
+                && aligned(run.start)
+                && aligned(run.offset)
+                && aligned(run.len)
+        });
+        let segments_fit = self.metadata.data.segments.iter().all(|place| match place {
+            crate::DataPlace::Mapped => true,
+            crate::DataPlace::Copied { start, len } => fits(*start, *len),
+        });
+        if !runs_fit || !segments_fit {
+            return damaged("its data section is wrong");
+        }
+        Ok(())
+    }
+
+    /// The code, as a range of the file. Starts on a page.
+    pub fn text(&self) -> Range<usize> {
+        self.text.clone()
+    }
+
+    /// The unwind tables, as a range of the file. Starts on a page.
+    pub fn eh_frame(&self) -> Range<usize> {
+        self.eh_frame.clone()
+    }
+
+    /// The data section, as a range of the file. Starts on a page.
+    pub fn data(&self) -> Range<usize> {
+        self.data.clone()
+    }
+
+    /// Where the defined functions lie. `bytes` is the file that was parsed.
+    pub fn funcs<'a>(&self, bytes: &'a [u8]) -> FuncTable<'a> {
+        FuncTable::new(&bytes[self.funcs.clone()]).unwrap_or_default()
+    }
+
+    /// Where the trampolines lie: for each signature of [`Metadata::trampolines`] first the one that calls a native
+    /// function with arguments from memory, then the one that is native and calls with arguments in memory.
+    pub fn trampolines<'a>(&self, bytes: &'a [u8]) -> FuncTable<'a> {
+        FuncTable::new(&bytes[self.trampolines.clone()]).unwrap_or_default()
+    }
+
+    /// Which instructions may trap.
+    pub fn traps<'a>(&self, bytes: &'a [u8]) -> TrapTable<'a> {
+        TrapTable::new(&bytes[self.traps.clone()]).unwrap_or_default()
+    }
+
+    /// From code to positions in the module.
+    pub fn addresses<'a>(&self, bytes: &'a [u8]) -> AddressMap<'a> {
+        AddressMap::new(&bytes[self.addresses.clone()]).unwrap_or_default()
+    }
+
+    /// Names of functions.
+    pub fn names<'a>(&self, bytes: &'a [u8]) -> NameTable<'a> {
+        NameTable::new(&bytes[self.names.clone()]).unwrap_or_default()
+    }
+
+    /// The bytes of one of the module's DWARF sections, by its name there; empty when the module has none.
+    pub fn dwarf<'a>(&self, bytes: &'a [u8], name: &str) -> &'a [u8] {
+        let found = self.dwarf.iter().find(|section| section.0 == name);
+        found.map_or(&[], |section| &bytes[section.1.clone()])
+    }
+
+    /// Whether the module has DWARF.
+    pub fn has_dwarf(&self) -> bool {
+        !self.dwarf.is_empty()
+    }
+}
+
+/// Names and ranges of the sections of an ELF file, all inside the file.
+struct SectionList(Vec<(String, Range<usize>)>);
+
+impl SectionList {
+    fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        let damaged = |error: object::read::Error| ImageError::Damaged(error.to_string());
+        let file = ElfFile64::<Endianness>::parse(bytes).map_err(damaged)?;
+        let mut sections = Vec::new();
+        for section in file.sections() {
+            let name = section.name().map_err(damaged)?.to_owned();
+            let Some((offset, size)) = section.file_range() else { continue };
+            let end = offset.checked_add(size).filter(|&end| end <= bytes.len() as u64);
+            let Some(end) = end else {
+                return Err(ImageError::Damaged(format!("section {name} is cut off")));
+            };
+            sections.push((name, offset as usize..end as usize));
+        }
+        Ok(Self(sections))
+    }
+
+    fn find(&self, name: &str) -> Option<Range<usize>> {
+        self.0.iter().find(|section| section.0 == name).map(|section| section.1.clone())
+    }
+
+    fn get(&self, name: &str) -> Result<Range<usize>, ImageError> {
+        self.find(name).ok_or_else(|| ImageError::Damaged(format!("no section {name}")))
+    }
+
+    fn dwarf(&self) -> Vec<(String, Range<usize>)> {
+        let strip = |(name, range): &(String, Range<usize>)| {
+            let name = name.strip_prefix(section::DWARF_PREFIX)?;
+            name.starts_with(".debug_").then(|| (name.to_owned(), range.clone()))
+        };
+        self.0.iter().filter_map(strip).collect()
+    }
+}

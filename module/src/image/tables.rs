@@ -1,0 +1,237 @@
+//! Tables of an image that are searched where they lie.
+//!
+//! Each is a slice of bytes that is checked once for its overall shape; entries are read one by one, in
+//! little-endian order, when somebody asks. Offsets of code count from the start of `.text`.
+
+use crate::TrapCode;
+
+/// Reads the `index`th little-endian `u32` of `bytes`.
+fn u32_at(bytes: &[u8], index: usize) -> u32 {
+    let at = index * 4;
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn push_u32s(bytes: &mut Vec<u8>, values: impl Iterator<Item = u32>) {
+    values.for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+}
+
+/// The last index whose key is at most `key`, of `len` keys in ascending order.
+fn last_at_most(len: usize, key: u32, get: impl Fn(usize) -> u32) -> Option<usize> {
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if get(middle) <= key { low = middle + 1 } else { high = middle }
+    }
+    low.checked_sub(1)
+}
+
+/// Where functions lie: pairs of offset and length, in the order of their indices.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FuncTable<'a>(&'a [u8]);
+
+impl<'a> FuncTable<'a> {
+    /// The table in `bytes`, or nothing when its shape is wrong.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.len().is_multiple_of(8).then_some(Self(bytes))
+    }
+
+    /// The bytes of a table of these (offset, length).
+    pub fn encode(funcs: &[(u32, u32)]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(funcs.len() * 8);
+        push_u32s(&mut bytes, funcs.iter().flat_map(|&(offset, len)| [offset, len]));
+        bytes
+    }
+
+    /// Number of functions.
+    pub fn len(self) -> usize {
+        self.0.len() / 8
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Offset and length of a function's code.
+    pub fn get(self, index: usize) -> Option<(u32, u32)> {
+        (index < self.len()).then(|| (u32_at(self.0, 2 * index), u32_at(self.0, 2 * index + 1)))
+    }
+
+    /// The function whose code contains `offset`. The functions lie in the order of their indices.
+    pub fn find(self, offset: u32) -> Option<usize> {
+        let index = last_at_most(self.len(), offset, |index| u32_at(self.0, 2 * index))?;
+        let (start, len) = self.get(index)?;
+        (offset - start < len).then_some(index)
+    }
+}
+
+/// Which instructions may trap, and why: all offsets, ascending, then a byte of code for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrapTable<'a>(&'a [u8]);
+
+impl<'a> TrapTable<'a> {
+    /// The table in `bytes`, or nothing when its shape is wrong.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.len().is_multiple_of(5).then_some(Self(bytes))
+    }
+
+    /// The bytes of a table of these traps, sorted by offset.
+    pub fn encode(traps: &[(u32, TrapCode)]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(traps.len() * 5);
+        push_u32s(&mut bytes, traps.iter().map(|trap| trap.0));
+        bytes.extend(traps.iter().map(|trap| trap.1 as u8));
+        bytes
+    }
+
+    /// Number of instructions.
+    pub fn len(self) -> usize {
+        self.0.len() / 5
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Why the instruction at `offset` traps. Neither allocates nor locks: it is called in a signal handler.
+    pub fn find(self, offset: u32) -> Option<TrapCode> {
+        let index = last_at_most(self.len(), offset, |index| u32_at(self.0, index))?;
+        if u32_at(self.0, index) != offset {
+            return None;
+        }
+        TrapCode::from_u8(self.0[self.len() * 4 + index])
+    }
+}
+
+/// From code to the module's bytes: pairs of code offset and offset in the module, each valid from its code offset
+/// to the next one's; all code offsets first, ascending, then all positions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AddressMap<'a>(&'a [u8]);
+
+impl<'a> AddressMap<'a> {
+    /// Position of code that stems from no instruction of the module.
+    pub const NONE: u32 = u32::MAX;
+
+    /// The map in `bytes`, or nothing when its shape is wrong.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.len().is_multiple_of(8).then_some(Self(bytes))
+    }
+
+    /// The bytes of a map of these (code offset, position), sorted by code offset.
+    pub fn encode(entries: &[(u32, u32)]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(entries.len() * 8);
+        push_u32s(&mut bytes, entries.iter().map(|entry| entry.0));
+        push_u32s(&mut bytes, entries.iter().map(|entry| entry.1));
+        bytes
+    }
+
+    /// Number of entries.
+    pub fn len(self) -> usize {
+        self.0.len() / 8
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The offset in the module of the instruction that the code at `offset` stems from.
+    pub fn find(self, offset: u32) -> Option<u32> {
+        let index = last_at_most(self.len(), offset, |index| u32_at(self.0, index))?;
+        Some(u32_at(self.0, self.len() + index)).filter(|&position| position != Self::NONE)
+    }
+}
+
+/// Names of functions: their number, then triples (function index, start, length) sorted by index, then the text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NameTable<'a> {
+    entries: &'a [u8],
+    text: &'a [u8],
+}
+
+impl<'a> NameTable<'a> {
+    /// The table in `bytes`, or nothing when its shape is wrong.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let (count, rest) = bytes.split_first_chunk::<4>()?;
+        let len = (u32::from_le_bytes(*count) as usize).checked_mul(12)?;
+        let (entries, text) = rest.split_at_checked(len)?;
+        Some(Self { entries, text })
+    }
+
+    /// The bytes of a table of these names, sorted by function.
+    pub fn encode<'n>(names: impl ExactSizeIterator<Item = (u32, &'n str)>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut text = String::new();
+        push_u32s(&mut bytes, [names.len() as u32].into_iter());
+        for (func, name) in names {
+            push_u32s(&mut bytes, [func, text.len() as u32, name.len() as u32].into_iter());
+            text.push_str(name);
+        }
+        bytes.extend_from_slice(text.as_bytes());
+        bytes
+    }
+
+    /// The name of a function, by its index in the module.
+    pub fn get(self, func: u32) -> Option<&'a str> {
+        let count = self.entries.len() / 12;
+        let index = last_at_most(count, func, |index| u32_at(self.entries, 3 * index))?;
+        if u32_at(self.entries, 3 * index) != func {
+            return None;
+        }
+        let start = u32_at(self.entries, 3 * index + 1) as usize;
+        let len = u32_at(self.entries, 3 * index + 2) as usize;
+        std::str::from_utf8(self.text.get(start..start.checked_add(len)?)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AddressMap, FuncTable, NameTable, TrapTable};
+    use crate::TrapCode;
+
+    #[test]
+    fn functions_are_found_by_any_of_their_bytes() {
+        let bytes = FuncTable::encode(&[(0, 10), (16, 4)]);
+        let table = FuncTable::new(&bytes).unwrap();
+        assert_eq!(table.get(1), Some((16, 4)));
+        assert_eq!(table.get(2), None);
+        assert_eq!(
+            [0, 9, 10, 15, 16, 19, 20].map(|offset| table.find(offset)),
+            [Some(0), Some(0), None, None, Some(1), Some(1), None]
+        );
+    }
+
+    #[test]
+    fn traps_are_found_at_their_instruction_only() {
+        let bytes = TrapTable::encode(&[(4, TrapCode::Unreachable), (9, TrapCode::StackExhausted)]);
+        let table = TrapTable::new(&bytes).unwrap();
+        assert_eq!(table.find(9), Some(TrapCode::StackExhausted));
+        assert_eq!(table.find(8), None);
+        assert_eq!(table.find(0), None);
+        assert!(TrapTable::new(&bytes[1..]).is_none());
+    }
+
+    #[test]
+    fn addresses_hold_up_to_the_next() {
+        let bytes = AddressMap::encode(&[(4, 100), (8, AddressMap::NONE), (12, 101)]);
+        let map = AddressMap::new(&bytes).unwrap();
+        assert_eq!(
+            [3, 4, 7, 8, 12, 900].map(|offset| map.find(offset)),
+            [None, Some(100), Some(100), None, Some(101), Some(101)]
+        );
+    }
+
+    #[test]
+    fn names_read_back_and_damage_is_not_followed() {
+        let mut bytes = NameTable::encode([(2, "two"), (7, "seven")].into_iter());
+        let table = NameTable::new(&bytes).unwrap();
+        assert_eq!([1, 2, 7].map(|func| table.get(func)), [None, Some("two"), Some("seven")]);
+        bytes[8] = 0xff;
+        assert_eq!(NameTable::new(&bytes).unwrap().get(2), None);
+        bytes[3] = 0xff;
+        assert!(NameTable::new(&bytes).is_none());
+    }
+}

@@ -1,0 +1,287 @@
+//! [`ModuleInfo`]: what the runtime needs to know of a module, and all that an image carries of it.
+//!
+//! It holds nothing per *internal* function (one that can be reached by direct calls only), so that reading it
+//! costs what the module's interface costs, not what its code does. Functions that can be reached in another way
+//! *escape* and have a [`FuncRefDecl`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    DataIndex, ElemIndex, ExternType, FuncIndex, FuncType, GlobalIndex, GlobalType, HeapType,
+    MemoryIndex, MemoryType, RefType, TableIndex, TableType, TypeIndex,
+};
+
+/// A module without its code: its types, what it imports, defines and exports, and how it is initialised.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ModuleInfo {
+    /// The name in the `name` section, if there is one.
+    pub name: Option<String>,
+    /// The type section.
+    pub types: Vec<FuncType>,
+    /// The imports, in order.
+    pub imports: Vec<Import>,
+    /// Number of imported functions; they come first in the index space.
+    pub num_imported_funcs: u32,
+    /// Number of imported tables.
+    pub num_imported_tables: u32,
+    /// Number of imported memories.
+    pub num_imported_memories: u32,
+    /// Number of imported globals.
+    pub num_imported_globals: u32,
+    /// Number of functions the module defines.
+    pub num_defined_funcs: u32,
+    /// All tables, imported ones first.
+    pub tables: Vec<TableDecl>,
+    /// All memories, imported ones first.
+    pub memories: Vec<MemoryType>,
+    /// All globals, imported ones first.
+    pub globals: Vec<GlobalDecl>,
+    /// The exports, in order.
+    pub exports: Vec<Export>,
+    /// The start function.
+    pub start: Option<FuncIndex>,
+    /// The element segments.
+    pub elements: Vec<ElementSegment>,
+    /// The data segments.
+    pub data: Vec<DataSegment>,
+    /// The functions that escape, sorted by index. Position here is the position of the function's
+    /// `VmFuncRef` in the instance's context.
+    pub func_refs: Vec<FuncRefDecl>,
+}
+
+/// An import.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Import {
+    /// The first name.
+    pub module: String,
+    /// The second name.
+    pub name: String,
+    /// What is imported.
+    pub kind: ImportKind,
+}
+
+/// What an import is; the index is its own in the index space of its kind.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum ImportKind {
+    /// A function of this type.
+    Func(TypeIndex),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+    /// A global.
+    Global(GlobalType),
+}
+
+/// An export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Export {
+    /// The name, unique in the module.
+    pub name: String,
+    /// What is exported.
+    pub item: ExternIndex,
+}
+
+/// One item of any of the four index spaces that can be imported and exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExternIndex {
+    /// A function.
+    Func(FuncIndex),
+    /// A table.
+    Table(TableIndex),
+    /// A memory.
+    Memory(MemoryIndex),
+    /// A global.
+    Global(GlobalIndex),
+}
+
+/// A table and the expression for its first elements.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableDecl {
+    /// Its type.
+    pub ty: TableType,
+    /// The value of all elements at instantiation; null when there is none.
+    pub init: Option<ConstExpr>,
+}
+
+/// A global and its first value; imported globals have none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GlobalDecl {
+    /// Its type.
+    pub ty: GlobalType,
+    /// The expression for its first value.
+    pub init: Option<ConstExpr>,
+}
+
+/// A function that can be called in other ways than directly: exported, in an element segment, named by
+/// `ref.func`, or the start function. It uses the native calling convention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FuncRefDecl {
+    /// The function.
+    pub func: FuncIndex,
+    /// Its type.
+    pub ty: TypeIndex,
+}
+
+/// An element segment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ElementSegment {
+    /// Whether it is copied into a table at instantiation.
+    pub kind: ElementKind,
+    /// What the elements are.
+    pub ty: RefType,
+    /// The elements.
+    pub items: ElementItems,
+}
+
+/// What happens to an element segment at instantiation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ElementKind {
+    /// Nothing; `table.init` reads it.
+    Passive,
+    /// It is copied into `table` at `offset`, then dropped.
+    Active {
+        /// The table.
+        table: TableIndex,
+        /// First element written.
+        offset: ConstExpr,
+    },
+    /// It only says which functions `ref.func` may name; it is dropped at once.
+    Declared,
+}
+
+/// The elements of an element segment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ElementItems {
+    /// Functions, by index.
+    Functions(Vec<FuncIndex>),
+    /// Any constant expressions.
+    Expressions(Vec<ConstExpr>),
+}
+
+impl ElementItems {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            ElementItems::Functions(items) => items.len(),
+            ElementItems::Expressions(items) => items.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A data segment. Where its bytes lie is said by the [`DataLayout`](crate::DataLayout).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum DataSegment {
+    /// `memory.init` reads it.
+    Passive,
+    /// It is copied into `memory` at `offset`, then dropped.
+    Active {
+        /// The memory.
+        memory: MemoryIndex,
+        /// First byte written.
+        offset: ConstExpr,
+    },
+}
+
+/// A constant expression: the operations in order, without the `end`; they form a stack program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstExpr(pub Vec<ConstOp>);
+
+/// One operation of a constant expression. Floats are kept as their bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each is named as its opcode in the specification")]
+pub enum ConstOp {
+    I32Const(i32),
+    I64Const(i64),
+    F32Const(u32),
+    F64Const(u64),
+    V128Const([u8; 16]),
+    GlobalGet(GlobalIndex),
+    RefNull(HeapType),
+    RefFunc(FuncIndex),
+    I32Add,
+    I32Sub,
+    I32Mul,
+    I64Add,
+    I64Sub,
+    I64Mul,
+}
+
+impl ConstExpr {
+    /// The value, when the expression is a single `i32.const`.
+    pub fn as_i32_const(&self) -> Option<i32> {
+        match self.0[..] {
+            [ConstOp::I32Const(value)] => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl ModuleInfo {
+    /// The position of the function's `VmFuncRef`, when the function escapes.
+    pub fn func_ref(&self, func: FuncIndex) -> Option<u32> {
+        self.func_refs.binary_search_by_key(&func, |decl| decl.func).ok().map(|slot| slot as u32)
+    }
+
+    /// Whether the function is imported.
+    pub fn is_imported_func(&self, func: FuncIndex) -> bool {
+        func.0 < self.num_imported_funcs
+    }
+
+    /// Whether the table is imported.
+    pub fn is_imported_table(&self, table: TableIndex) -> bool {
+        table.0 < self.num_imported_tables
+    }
+
+    /// Whether the memory is imported.
+    pub fn is_imported_memory(&self, memory: MemoryIndex) -> bool {
+        memory.0 < self.num_imported_memories
+    }
+
+    /// Whether the global is imported.
+    pub fn is_imported_global(&self, global: GlobalIndex) -> bool {
+        global.0 < self.num_imported_globals
+    }
+
+    /// The type of an import.
+    pub fn import_type(&self, import: &Import) -> ExternType {
+        match import.kind {
+            ImportKind::Func(ty) => ExternType::Func(self.types[ty.index()].clone()),
+            ImportKind::Table(ty) => ExternType::Table(ty),
+            ImportKind::Memory(ty) => ExternType::Memory(ty),
+            ImportKind::Global(ty) => ExternType::Global(ty),
+        }
+    }
+
+    /// The type of an export.
+    ///
+    /// # Panics
+    /// When the item is a function that does not escape; every exported one does.
+    pub fn extern_type(&self, item: ExternIndex) -> ExternType {
+        match item {
+            ExternIndex::Func(func) => {
+                let slot = self.func_ref(func).expect("an exported function escapes");
+                let ty = self.func_refs[slot as usize].ty;
+                ExternType::Func(self.types[ty.index()].clone())
+            }
+            ExternIndex::Table(index) => ExternType::Table(self.tables[index.index()].ty),
+            ExternIndex::Memory(index) => ExternType::Memory(self.memories[index.index()]),
+            ExternIndex::Global(index) => ExternType::Global(self.globals[index.index()].ty),
+        }
+    }
+
+    /// The element segment's items when it is copied nowhere at instantiation (passive).
+    pub fn is_passive_element(&self, elem: ElemIndex) -> bool {
+        matches!(self.elements[elem.index()].kind, ElementKind::Passive)
+    }
+
+    /// Whether the data segment is copied nowhere at instantiation.
+    pub fn is_passive_data(&self, data: DataIndex) -> bool {
+        matches!(self.data[data.index()], DataSegment::Passive)
+    }
+}

@@ -1,0 +1,39 @@
+//! A WebAssembly module as data.
+//!
+//! This crate is the first part of the way of a module through wrun, and holds what the later parts must agree on:
+//!
+//! - [`parse`] reads and validates the binary format and yields a [`ParsedModule`];
+//! - its [`ModuleInfo`] is what the runtime needs to instantiate the module, and what an image carries;
+//! - [`layout`], [`Libcall`] and [`TrapCode`] are the tables that generated code and the runtime share;
+//! - a [`Compiler`] turns a parsed module into an image, whose format is in [`image`].
+//!
+//! Nothing here knows how code is generated or run.
+
+mod compiler;
+mod data_layout;
+mod features;
+pub mod image;
+mod index;
+mod info;
+pub mod layout;
+mod libcall;
+mod parse;
+mod parsed;
+mod trap;
+mod types;
+
+pub use compiler::{CompileError, CompileOptions, Compiler, MemoryStyle, OptLevel, RESERVATION};
+pub use data_layout::{DataLayout, DataPlace, MemoryRun};
+pub use features::{FeatureError, Features};
+pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+pub use info::{
+    ConstExpr, ConstOp, DataSegment, ElementItems, ElementKind, ElementSegment, Export,
+    ExternIndex, FuncRefDecl, GlobalDecl, Import, ImportKind, ModuleInfo, TableDecl,
+};
+pub use libcall::{Libcall, LibcallType};
+pub use parse::{ParseError, parse};
+pub use parsed::{CustomSection, ParsedModule};
+pub use trap::TrapCode;
+pub use types::{
+    ExternType, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, ValType,
+};

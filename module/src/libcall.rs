@@ -1,0 +1,90 @@
+//! The one table of libcalls: functions of the runtime that generated code calls.
+//!
+//! Each takes the caller's context first and uses the platform's C calling convention. Generated code finds them
+//! in an array that the context points to, in the order of this table. A libcall that traps does not return.
+
+/// The type of a libcall's parameter or result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LibcallType {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+}
+
+/// Calls a macro with the table. Each row: `/// doc`, then `name(param: type, …) -> result;`, where types are
+/// `i32` and `i64` and the result may be missing. The context, always the first parameter, is not listed.
+#[macro_export]
+macro_rules! for_each_libcall {
+    ($callback:ident) => {
+        $callback! {
+            /// Grows a memory by `delta` pages. Gives the old size in pages, or −1.
+            memory_grow(memory: i32, delta: i64) -> i64;
+            /// Copies `len` bytes between two memories, or within one. Traps when either range is out of bounds.
+            memory_copy(dst_memory: i32, src_memory: i32, dst: i64, src: i64, len: i64);
+            /// Sets `len` bytes to the low byte of `value`. Traps when the range is out of bounds.
+            memory_fill(memory: i32, dst: i64, value: i32, len: i64);
+            /// Copies from a data segment. Traps when either range is out of bounds.
+            memory_init(memory: i32, data: i32, dst: i64, src: i32, len: i32);
+            /// Drops a data segment.
+            data_drop(data: i32);
+            /// Grows a table by `delta` elements of value `init`. Gives the old size, or −1.
+            table_grow(table: i32, delta: i64, init: i64) -> i64;
+            /// Sets `len` elements to `value`. Traps when the range is out of bounds.
+            table_fill(table: i32, dst: i64, value: i64, len: i64);
+            /// Copies elements between two tables, or within one. Traps when either range is out of bounds.
+            table_copy(dst_table: i32, src_table: i32, dst: i64, src: i64, len: i64);
+            /// Copies from an element segment. Traps when either range is out of bounds.
+            table_init(table: i32, elem: i32, dst: i64, src: i32, len: i32);
+            /// Drops an element segment.
+            elem_drop(elem: i32);
+        }
+    };
+}
+
+macro_rules! libcall_type {
+    (i32) => {
+        LibcallType::I32
+    };
+    (i64) => {
+        LibcallType::I64
+    };
+}
+
+macro_rules! define_libcalls {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
+        /// A libcall, by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        #[allow(non_camel_case_types, reason = "named as the function it stands for")]
+        pub enum Libcall {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Libcall {
+            /// Every libcall, in the order of the array.
+            pub const ALL: &'static [Libcall] = &[$(Libcall::$name,)*];
+
+            /// The parameters behind the context.
+            pub fn params(self) -> &'static [LibcallType] {
+                match self {
+                    $(Libcall::$name => &[$(libcall_type!($ty)),*],)*
+                }
+            }
+
+            /// The result, if there is one.
+            pub fn result(self) -> Option<LibcallType> {
+                match self {
+                    $(Libcall::$name => [$(libcall_type!($result),)?].first().copied(),)*
+                }
+            }
+
+            /// Its position in the array that the context points to.
+            pub fn index(self) -> u32 {
+                self as u32
+            }
+        }
+    };
+}
+
+for_each_libcall!(define_libcalls);

@@ -1,0 +1,164 @@
+//! From the bytes of the binary format to a [`ParsedModule`], or a refusal.
+//!
+//! One pass over the sections feeds each payload to the validator and, once valid, to [`sections`]. Function bodies
+//! are collected on the way and validated afterwards, in parallel when there is enough to share. Nothing invalid
+//! leaves this module.
+
+mod convert;
+mod names;
+mod sections;
+
+use rayon::prelude::*;
+use tracing::debug_span;
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
+};
+
+use crate::{Features, ParsedModule};
+
+/// Below this many bytes of code, threads cost more than they bring: validating takes about 10 ns a byte.
+const PARALLEL_FROM: u64 = 128 * 1024;
+
+/// Why bytes are not a module that can be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// The bytes are no valid module, whatever features are on.
+    #[error("{message} (at offset {offset:#x})")]
+    Invalid {
+        /// Where, in bytes from the start.
+        offset: u64,
+        /// What is wrong, without a position.
+        message: String,
+    },
+    /// The module is valid, and uses a proposal that is switched off or not implemented.
+    #[error("{message} (at offset {offset:#x}): the module needs the `{proposal}` proposal, {}",
+        if *.implemented { "which is switched off" } else { "which is not implemented" })]
+    Unsupported {
+        /// Name of the proposal.
+        proposal: &'static str,
+        /// Whether the engine has it, so that it could be switched on.
+        implemented: bool,
+        /// Where its first use was met.
+        offset: u64,
+        /// What the validator said there.
+        message: String,
+    },
+    /// The bytes are a component, not a module.
+    #[error("this is a component, and only modules can be run")]
+    Component,
+}
+
+/// Parses and validates a module.
+///
+/// # Errors
+/// When the bytes are no module in the binary format, are invalid, or need a feature outside `features`.
+pub fn parse(
+    bytes: &[u8],
+    features: Features,
+) -> std::result::Result<ParsedModule<'_>, ParseError> {
+    if Parser::is_component(bytes) {
+        return Err(ParseError::Component);
+    }
+    let flags = features.to_wasmparser();
+    parse_with(bytes, flags).map_err(|error| explain(bytes, features, &error))
+}
+
+/// What stops the parsing, before it is known why.
+#[derive(Debug)]
+enum Failure {
+    /// The parser or the validator refused.
+    Invalid(wasmparser::Error),
+    /// Validation let through what this crate has no type for: its feature set and `convert` disagree.
+    Unknown { what: &'static str, offset: u64 },
+}
+
+type Result<T> = std::result::Result<T, Failure>;
+
+impl From<wasmparser::Error> for Failure {
+    fn from(error: wasmparser::Error) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+fn parse_with(bytes: &[u8], flags: WasmFeatures) -> Result<ParsedModule<'_>> {
+    let mut validator = Validator::new_with_features(flags);
+    let mut builder = sections::Builder::default();
+    let mut to_validate = Vec::new();
+    {
+        let _span = debug_span!("parse").entered();
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload?;
+            if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
+                to_validate.push((func, body.clone()));
+            }
+            match payload {
+                Payload::CodeSectionEntry(body) => builder.bodies.push(body),
+                payload => builder.payload(payload)?,
+            }
+        }
+    }
+    {
+        let _span = debug_span!("validate", functions = to_validate.len()).entered();
+        validate_bodies(to_validate)?;
+    }
+    Ok(builder.finish())
+}
+
+type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
+
+/// Validates function bodies; of several invalid ones the first is reported, so that messages do not depend on
+/// how threads are scheduled.
+fn validate_bodies(bodies: Vec<Body<'_>>) -> wasmparser::Result<()> {
+    let validate = |allocations: FuncValidatorAllocations, (func, body): Body<'_>| {
+        let mut validator = func.into_validator(allocations);
+        validator.validate(&body)?;
+        wasmparser::Result::Ok(validator.into_allocations())
+    };
+    let size: u64 = bodies.iter().map(|(_, body)| body.range().end - body.range().start).sum();
+    if size < PARALLEL_FROM {
+        let mut allocations = FuncValidatorAllocations::default();
+        for body in bodies {
+            allocations = validate(allocations, body)?;
+        }
+        return Ok(());
+    }
+    let first_error = bodies
+        .into_par_iter()
+        .map_init(FuncValidatorAllocations::default, |allocations, body| {
+            *allocations = validate(std::mem::take(allocations), body)?;
+            Ok(())
+        })
+        .filter_map(wasmparser::Result::err)
+        .min_by_key(wasmparser::Error::offset);
+    first_error.map_or(Ok(()), Err)
+}
+
+/// Finds out whether the module would be valid with one more proposal, so that the message can name it.
+///
+/// Only runs for modules that are refused, so it may take its time.
+#[cold]
+fn explain(bytes: &[u8], features: Features, failure: &Failure) -> ParseError {
+    let (offset, message) = match failure {
+        Failure::Invalid(error) => (error.offset(), error.message().to_owned()),
+        Failure::Unknown { what, offset } => {
+            return ParseError::Invalid { offset: *offset, message: format!("unknown {what}") };
+        }
+    };
+    let valid = |flags| Validator::new_with_features(flags).validate_all(bytes).is_ok();
+    let flags = features.to_wasmparser();
+    let everything = features.absent().fold(flags, |flags, (_, flag, _)| flags | flag);
+    if valid(everything) {
+        // Of proposals that build on one another, the one without which nothing helps is the one to name.
+        let needed = features.absent().find(|&(_, flag, _)| !valid(everything.difference(flag)));
+        let single = features.absent().find(|&(_, flag, _)| valid(flags | flag));
+        if let Some((proposal, _, implemented)) = single.or(needed) {
+            return ParseError::Unsupported { proposal, implemented, offset, message };
+        }
+    }
+    ParseError::Invalid { offset, message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+use super::{ParseError, parse};
+use crate::{Features, FuncIndex};
+
+fn wasm(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("valid text")
+}
+
+#[test]
+fn functions_escape_by_export_element_global_and_start() {
+    let bytes = wasm(
+        r#"(module
+            (import "m" "f" (func $imported))
+            (func $internal)
+            (func $exported (export "e"))
+            (func $in_table)
+            (func $in_global)
+            (func $start (call $internal))
+            (table 1 funcref)
+            (elem (i32.const 0) $in_table)
+            (global funcref (ref.func $in_global))
+            (start $start))"#,
+    );
+    let module = parse(&bytes, Features::default()).unwrap();
+    let escaping: Vec<_> = module.info.func_refs.iter().map(|decl| decl.func.0).collect();
+    assert_eq!(escaping, [2, 3, 4, 5]);
+    assert_eq!(module.info.func_ref(FuncIndex(3)), Some(1));
+    assert_eq!(module.info.func_ref(FuncIndex(1)), None);
+    assert_eq!(module.func_name(FuncIndex(1)), Some("internal"));
+}
+
+#[test]
+fn a_missing_proposal_is_named() {
+    let bytes = wasm("(module (memory i64 1))");
+    match parse(&bytes, Features::default()) {
+        Err(ParseError::Unsupported { proposal: "memory64", implemented: false, .. }) => {}
+        other => panic!("expected a refusal that names memory64, found {other:?}"),
+    }
+    let bytes = wasm("(module (func (result v128) v128.const i64x2 0 0))");
+    let features = "simd=off".parse().unwrap();
+    match parse(&bytes, features) {
+        Err(ParseError::Unsupported { proposal: "simd", implemented: true, .. }) => {}
+        other => panic!("expected a refusal that names simd, found {other:?}"),
+    }
+}
+
+#[test]
+fn every_prefix_of_a_module_is_refused_or_valid() {
+    let bytes = wasm(
+        r#"(module (memory 1) (data (i32.const 0) "hello") (func (export "f") (result i32) i32.const 1))"#,
+    );
+    assert!(parse(&bytes, Features::default()).is_ok());
+    for end in 0..bytes.len() {
+        // A prefix that ends between two sections is a module too; none may panic.
+        let _ = parse(&bytes[..end], Features::default());
+    }
+    assert!(matches!(parse(&[], Features::default()), Err(ParseError::Invalid { .. })));
+}
+
+#[test]
+fn components_are_told_apart() {
+    let bytes = wasm("(component)");
+    assert!(matches!(parse(&bytes, Features::default()), Err(ParseError::Component)));
+}
