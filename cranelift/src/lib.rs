@@ -1,0 +1,26 @@
+//! Compiles WebAssembly modules with Cranelift into images that wrun loads.
+//!
+//! The way of a module through this crate:
+//!
+//! - `translate` turns each function body into Cranelift's intermediate code, an instruction family a file; what it
+//!   may know of the module is its `ModuleEnv`, how functions call one another says `abi`;
+//! - `compile` runs that and Cranelift over all functions in parallel, and keeps of each a `CompiledFunc`;
+//! - `trampoline` adds the functions that dynamic calls go through;
+//! - `link` lays all out in one text section with every call resolved, and `unwind` writes `.eh_frame` for it;
+//! - [`CraneliftCompiler`] puts these together with the module's data into an image.
+
+mod abi;
+mod compile;
+mod compiler;
+mod env;
+mod func;
+mod link;
+mod target;
+mod trampoline;
+mod translate;
+mod traps;
+mod unwind;
+
+pub use compiler::CraneliftCompiler;
+pub use target::host_target_features;
+pub use translate::clif_text;

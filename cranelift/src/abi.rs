@@ -1,0 +1,137 @@
+//! The calling conventions, and which function has which.
+//!
+//! - *Native*: the platform's C convention with `(callee_vmctx, caller_vmctx, params…)`. The first result is returned
+//!   as if it were the only one; the others go through an out-pointer that is the last parameter, result `i + 1` at
+//!   `i * value::SIZE`. Functions that escape have it, imported functions, and all that is called by reference.
+//! - *Internal*: `(vmctx, params…)`, all results returned. All other functions have it.
+//! - *Libcalls*: the platform's C convention with `(vmctx, params…)`.
+
+use cranelift_codegen::{
+    ir::{self, AbiParam, types},
+    isa::{CallConv, TargetFrontendConfig, TargetIsa},
+};
+use wrun_module::{
+    FuncIndex, FuncType, HeapType, Libcall, LibcallType, ModuleInfo, ParsedModule, ValType,
+};
+
+/// The type of pointers; all targets have 64 bits.
+pub(crate) const POINTER: ir::Type = types::I64;
+
+/// Cranelift's convention for internal functions.
+const INTERNAL: CallConv = CallConv::Tail;
+
+/// How a value of a WebAssembly type is held: function references are pointers, other references indices.
+pub(crate) fn clif_type(ty: ValType) -> ir::Type {
+    match ty {
+        ValType::I32 => types::I32,
+        ValType::I64 => types::I64,
+        ValType::F32 => types::F32,
+        ValType::F64 => types::F64,
+        ValType::V128 => types::I8X16,
+        ValType::Ref(ty) => match ty.heap {
+            HeapType::Func => POINTER,
+            HeapType::Extern => types::I32,
+        },
+    }
+}
+
+/// How a function of WebAssembly is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Convention {
+    /// As the platform's C functions are.
+    Native,
+    /// As suits generated code best.
+    Internal,
+}
+
+/// The conventions of a target.
+#[derive(Clone)]
+pub(crate) struct Abi {
+    native: CallConv,
+    frontend: TargetFrontendConfig,
+}
+
+impl Abi {
+    /// The conventions of the target that `isa` generates code for.
+    pub(crate) fn new(isa: &dyn TargetIsa) -> Self {
+        Self { native: CallConv::triple_default(isa.triple()), frontend: isa.frontend_config() }
+    }
+
+    /// What `FunctionBuilder::finalize` wants to know of the target.
+    pub(crate) fn frontend_config(&self) -> TargetFrontendConfig {
+        self.frontend
+    }
+
+    /// Signature of a native function: parameters 0 and 1 are the callee's and the caller's context, the last one is
+    /// the pointer for the results behind the first when there are two or more.
+    pub(crate) fn native_signature(&self, ty: &FuncType) -> ir::Signature {
+        let mut signature = ir::Signature::new(self.native);
+        signature.params.extend([AbiParam::new(POINTER), AbiParam::new(POINTER)]);
+        signature.params.extend(abi_params(ty.params()));
+        if ty.results().len() > 1 {
+            signature.params.push(AbiParam::new(POINTER));
+        }
+        signature.returns.extend(abi_params(&ty.results()[..ty.results().len().min(1)]));
+        signature
+    }
+
+    /// Signature of an internal function: parameter 0 is the context.
+    pub(crate) fn internal_signature(&self, ty: &FuncType) -> ir::Signature {
+        let mut signature = ir::Signature::new(INTERNAL);
+        signature.params.push(AbiParam::new(POINTER));
+        signature.params.extend(abi_params(ty.params()));
+        signature.returns.extend(abi_params(ty.results()));
+        signature
+    }
+
+    /// Signature of a libcall: parameter 0 is the context.
+    pub(crate) fn libcall_signature(&self, libcall: Libcall) -> ir::Signature {
+        let param = |ty| match ty {
+            LibcallType::I32 => AbiParam::new(types::I32),
+            LibcallType::I64 => AbiParam::new(types::I64),
+        };
+        let mut signature = ir::Signature::new(self.native);
+        signature.params.push(AbiParam::new(POINTER));
+        signature.params.extend(libcall.params().iter().copied().map(param));
+        signature.returns.extend(libcall.result().map(param));
+        signature
+    }
+
+    /// Signature of a trampoline that calls a native function with arguments from memory: its code, the callee's and
+    /// the caller's context, and the slots of arguments and results.
+    pub(crate) fn array_signature(&self) -> ir::Signature {
+        let mut signature = ir::Signature::new(self.native);
+        signature.params.extend([AbiParam::new(POINTER); 4]);
+        signature
+    }
+
+    /// Signature of a host function that takes its arguments in memory: the callee's and the caller's context, and the
+    /// slots of arguments and results.
+    pub(crate) fn array_entry_signature(&self) -> ir::Signature {
+        let mut signature = ir::Signature::new(self.native);
+        signature.params.extend([AbiParam::new(POINTER); 3]);
+        signature
+    }
+
+    /// The convention of a function: native when it is imported or escapes.
+    pub(crate) fn convention(&self, info: &ModuleInfo, func: FuncIndex) -> Convention {
+        if info.is_imported_func(func) || info.func_ref(func).is_some() {
+            Convention::Native
+        } else {
+            Convention::Internal
+        }
+    }
+
+    /// The signature of a function, by its convention.
+    pub(crate) fn signature(&self, module: &ParsedModule<'_>, func: FuncIndex) -> ir::Signature {
+        let ty = module.func_type(func);
+        match self.convention(&module.info, func) {
+            Convention::Native => self.native_signature(ty),
+            Convention::Internal => self.internal_signature(ty),
+        }
+    }
+}
+
+fn abi_params(types: &[ValType]) -> impl Iterator<Item = AbiParam> {
+    types.iter().map(|&ty| AbiParam::new(clif_type(ty)))
+}

@@ -1,0 +1,208 @@
+//! Runs translation and code generation for all functions of a module, on all cores.
+//!
+//! Threads take the functions one by one from a common list, the largest first, so that none is left with a large
+//! one when the others are done.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa};
+use cranelift_frontend::FunctionBuilderContext;
+use wrun_module::{CompileError, FuncType, ParsedModule, Progress};
+
+use crate::{
+    abi::Abi,
+    env::ModuleEnv,
+    func::{CompiledFunc, Failure},
+    trampoline::Trampoline,
+    translate,
+};
+
+/// Below this many bytes of code a module is compiled by one thread: that takes about a millisecond, and waking the
+/// others has its price.
+const PARALLEL_FROM: u64 = 4 * 1024;
+
+/// Time spent in each phase, summed over all threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// From WebAssembly to Cranelift's intermediate code.
+    pub(crate) translate: Duration,
+    /// From there to machine code.
+    pub(crate) compile: Duration,
+}
+
+/// Compiles all functions of a module in their order, then both trampolines for each type.
+pub(crate) fn compile_module(
+    isa: &dyn TargetIsa,
+    env: &ModuleEnv<'_>,
+    trampolines: &[&FuncType],
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Vec<CompiledFunc>, Times), CompileError> {
+    let bodies = &env.module.bodies;
+    let size = |position: usize| {
+        bodies.get(position).map_or(0, |body| body.range().end - body.range().start)
+    };
+    let total = bodies.len() + trampolines.len() * Trampoline::ALL.len();
+    let mut order: Vec<usize> = (0..total).collect();
+    order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
+    let parallel = order.iter().map(|&position| size(position)).sum::<u64>() >= PARALLEL_FROM;
+    run(&order, parallel, progress, &|worker, position| {
+        let result = match position.checked_sub(bodies.len()) {
+            None => worker.function(isa, env, position),
+            Some(trampoline) => worker.trampoline(isa, &env.abi, trampolines, trampoline),
+        };
+        result.map_err(|failure| explain(env.module, position, failure))
+    })
+}
+
+/// Compiles both trampolines for each type.
+pub(crate) fn compile_trampolines(
+    isa: &dyn TargetIsa,
+    abi: &Abi,
+    types: &[&FuncType],
+) -> Result<Vec<CompiledFunc>, CompileError> {
+    let order: Vec<usize> = (0..types.len() * Trampoline::ALL.len()).collect();
+    let (funcs, _) = run(&order, false, &|_| {}, &|worker, position| {
+        worker.trampoline(isa, abi, types, position).map_err(|failure| match failure {
+            Failure::TooLarge => CompileError::TooLarge("a trampoline is too large".to_owned()),
+            Failure::Other(reason) => {
+                CompileError::Function { func: "of a trampoline".to_owned(), reason }
+            }
+        })
+    })?;
+    Ok(funcs)
+}
+
+/// What a thread keeps from one function to the next.
+struct Worker {
+    context: Context,
+    frontend: FunctionBuilderContext,
+    control: ControlPlane,
+    times: Times,
+}
+
+/// What became of a function, by its place.
+type Outcome = (usize, Result<CompiledFunc, CompileError>);
+
+/// Calls `compile` for every number in `order`, and gives the results in the order of the numbers. When several
+/// fail, the error is that of the first among them that was come to.
+fn run(
+    order: &[usize],
+    parallel: bool,
+    progress: &(dyn Fn(Progress) + Sync),
+    compile: &(dyn Fn(&mut Worker, usize) -> Result<CompiledFunc, CompileError> + Sync),
+) -> Result<(Vec<CompiledFunc>, Times), CompileError> {
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failed = AtomicBool::new(false);
+    let shared: Mutex<(Vec<Outcome>, Times)> = Mutex::default();
+    let work = || {
+        let mut worker = Worker::new();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        while !failed.load(Ordering::Relaxed)
+            && let Some(&position) = order.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            let result = compile(&mut worker, position);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            outcomes.push((position, result));
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress { done, total: order.len() });
+        }
+        let mut shared = shared.lock().expect("no thread panics while it holds the lock");
+        shared.0.append(&mut outcomes);
+        shared.1.translate += worker.times.translate;
+        shared.1.compile += worker.times.compile;
+    };
+    if parallel {
+        rayon::scope(|scope| {
+            for _ in 1..rayon::current_num_threads() {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    } else {
+        work();
+    }
+    let (mut outcomes, times) = shared.into_inner().expect("no thread panicked");
+    outcomes.sort_unstable_by_key(|outcome| outcome.0);
+    let funcs: Result<Vec<_>, _> = outcomes.into_iter().map(|outcome| outcome.1).collect();
+    Ok((funcs?, times))
+}
+
+impl Worker {
+    fn new() -> Self {
+        Self {
+            context: Context::new(),
+            frontend: FunctionBuilderContext::new(),
+            control: ControlPlane::default(),
+            times: Times::default(),
+        }
+    }
+
+    fn function(
+        &mut self,
+        isa: &dyn TargetIsa,
+        env: &ModuleEnv<'_>,
+        position: usize,
+    ) -> Result<CompiledFunc, Failure> {
+        self.context.clear();
+        let start = Instant::now();
+        translate::translate(env, position, &mut self.frontend, &mut self.context.func).map_err(
+            |error| match error {
+                CompileError::TooLarge(_) => Failure::TooLarge,
+                CompileError::Function { reason, .. } => Failure::Other(reason),
+                error => Failure::Other(error.to_string()),
+            },
+        )?;
+        self.times.translate += start.elapsed();
+        self.generate(isa)
+    }
+
+    fn trampoline(
+        &mut self,
+        isa: &dyn TargetIsa,
+        abi: &Abi,
+        types: &[&FuncType],
+        position: usize,
+    ) -> Result<CompiledFunc, Failure> {
+        let kinds = Trampoline::ALL;
+        self.context.clear();
+        let ty = types[position / kinds.len()];
+        let func: &mut ir::Function = &mut self.context.func;
+        kinds[position % kinds.len()].build(abi, ty, &mut self.frontend, func);
+        self.generate(isa)
+    }
+
+    /// Machine code for the function in the context.
+    fn generate(&mut self, isa: &dyn TargetIsa) -> Result<CompiledFunc, Failure> {
+        let start = Instant::now();
+        let compiled = self.context.compile(isa, &mut self.control);
+        compiled.map(|_| ()).map_err(|error| Failure::new(error.func, error.inner))?;
+        let compiled = self.context.take_compiled_code().expect("it was compiled without error");
+        self.times.compile += start.elapsed();
+        CompiledFunc::new(isa, &self.context.func, &compiled)
+    }
+}
+
+/// The error for the function at `position`, with its name.
+fn explain(module: &ParsedModule<'_>, position: usize, failure: Failure) -> CompileError {
+    let func = if position < module.bodies.len() {
+        let index = module.defined_func(position);
+        match module.func_name(index) {
+            Some(name) => format!("{} (`{name}`)", index.0),
+            None => index.0.to_string(),
+        }
+    } else {
+        "of a trampoline".to_owned()
+    };
+    match failure {
+        Failure::TooLarge => CompileError::TooLarge(format!("function {func} is too large")),
+        Failure::Other(reason) => CompileError::Function { func, reason },
+    }
+}

@@ -1,0 +1,167 @@
+//! [`CraneliftCompiler`]: from a parsed module to the bytes of an image.
+
+use std::{collections::HashSet, fmt, time::Instant};
+
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use object::elf;
+use target_lexicon::Architecture;
+use tracing::{debug, debug_span};
+use wrun_module::{
+    CompileError, CompileOptions, Compiler, DataLayout, FuncType, ImportKind, ModuleInfo,
+    ParsedModule, Progress, TypeIndex,
+    image::{
+        self, Metadata, Sections, Target, section,
+        tables::{AddressMap, FuncTable, NameTable, TrapTable},
+    },
+    layout::ContextLayout,
+};
+
+use crate::{
+    abi::Abi,
+    compile,
+    env::ModuleEnv,
+    link::{Linked, link},
+    target,
+};
+
+/// Compiles modules for one target with one set of options.
+pub struct CraneliftCompiler {
+    isa: OwnedTargetIsa,
+    target: Target,
+}
+
+impl fmt::Debug for CraneliftCompiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CraneliftCompiler").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl CraneliftCompiler {
+    /// A compiler for a triple, with the features that every such machine has, or for this machine with all of its
+    /// features.
+    ///
+    /// # Errors
+    /// When the triple is none, or there is no code generator for it.
+    pub fn new(triple: Option<&str>, options: CompileOptions) -> Result<Self, CompileError> {
+        let (isa, target) = target::lookup(triple, options)?;
+        Ok(Self { isa, target })
+    }
+
+    /// What images are made for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Writes an image of `linked`, whose first functions are the module's and whose others are trampolines.
+    fn image(
+        &self,
+        linked: &Linked,
+        metadata: &Metadata,
+        data: &[u8],
+        mut tables: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<u8>, CompileError> {
+        let (funcs, trampolines) = linked.funcs.split_at(metadata.info.num_defined_funcs as usize);
+        tables.extend([
+            (section::FUNCS.to_owned(), FuncTable::encode(funcs)),
+            (section::TRAMPOLINES.to_owned(), FuncTable::encode(trampolines)),
+            (section::TRAPS.to_owned(), TrapTable::encode(&linked.traps)),
+            (section::ADDRESSES.to_owned(), AddressMap::encode(&linked.addresses)),
+        ]);
+        image::write(&Sections {
+            machine: match self.isa.triple().architecture {
+                Architecture::Aarch64(_) => elf::EM_AARCH64.0,
+                _ => elf::EM_X86_64.0,
+            },
+            target: &self.target,
+            metadata,
+            data,
+            text: &linked.text,
+            eh_frame: &|distance| linked.eh_frame(distance),
+            tables: &tables,
+        })
+    }
+}
+
+impl Compiler for CraneliftCompiler {
+    fn compile(
+        &self,
+        module: &ParsedModule<'_>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<u8>, CompileError> {
+        let isa: &dyn TargetIsa = &*self.isa;
+        let start = Instant::now();
+        let (trampolines, types) = distinct(&module.info.types, dynamic_types(&module.info));
+        let env = ModuleEnv {
+            module,
+            layout: ContextLayout::new(&module.info),
+            abi: Abi::new(isa),
+            memory_style: self.target.options.memory_style,
+        };
+        let (funcs, times) = debug_span!("compile", functions = module.bodies.len())
+            .in_scope(|| compile::compile_module(isa, &env, &types, progress))?;
+        let elapsed = start.elapsed();
+        debug!(elapsed = ?times.translate, "translate, sum of all threads");
+        debug!(elapsed = ?times.compile, "compile, sum of all threads");
+        debug!(?elapsed, functions = module.bodies.len(), "translate and compile");
+
+        let start = Instant::now();
+        let image = debug_span!("link").in_scope(|| {
+            let linked = link(isa, funcs, module.info.num_imported_funcs)?;
+            let (layout, data) = DataLayout::new(module);
+            let metadata = Metadata {
+                info: module.info.clone(),
+                data: layout,
+                trampolines,
+                code_section_offset: module.code_section_offset,
+            };
+            let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
+            let mut tables = dwarf(module);
+            tables.push((section::NAMES.to_owned(), NameTable::encode(names)));
+            self.image(&linked, &metadata, &data, tables)
+        })?;
+        debug!(elapsed = ?start.elapsed(), bytes = image.len(), "link");
+        Ok(image)
+    }
+
+    fn compile_trampolines(&self, types: &[FuncType]) -> Result<Vec<u8>, CompileError> {
+        let isa: &dyn TargetIsa = &*self.isa;
+        let all = (0..types.len()).map(TypeIndex::from_index);
+        let (trampolines, distinct) = distinct(types, all);
+        let funcs = compile::compile_trampolines(isa, &Abi::new(isa), &distinct)?;
+        let linked = link(isa, funcs, 0)?;
+        let info = ModuleInfo { types: types.to_vec(), ..ModuleInfo::default() };
+        let metadata = Metadata { info, trampolines, ..Metadata::default() };
+        let names = (section::NAMES.to_owned(), NameTable::encode(std::iter::empty()));
+        self.image(&linked, &metadata, &[], vec![names])
+    }
+}
+
+/// The types of functions that can be called dynamically or can be the host's: those that escape or are imported.
+fn dynamic_types(info: &ModuleInfo) -> impl Iterator<Item = TypeIndex> {
+    let imported = info.imports.iter().filter_map(|import| match import.kind {
+        ImportKind::Func(ty) => Some(ty),
+        _ => None,
+    });
+    imported.chain(info.func_refs.iter().map(|decl| decl.ty))
+}
+
+/// Of the types at `wanted`, each once: the positions of the first equal types, ascending, and the types there.
+fn distinct(
+    types: &[FuncType],
+    wanted: impl Iterator<Item = TypeIndex>,
+) -> (Vec<TypeIndex>, Vec<&FuncType>) {
+    let mut wanted: HashSet<&FuncType> = wanted.map(|ty| &types[ty.index()]).collect();
+    let first = types.iter().enumerate().filter(|(_, ty)| wanted.remove(ty));
+    first.map(|(index, ty)| (TypeIndex::from_index(index), ty)).unzip()
+}
+
+/// The module's DWARF sections under the names they have in an image, each name once.
+fn dwarf(module: &ParsedModule<'_>) -> Vec<(String, Vec<u8>)> {
+    let mut seen = HashSet::new();
+    let sections = module.custom_sections.iter();
+    let dwarf =
+        sections.filter(|custom| custom.name.starts_with(".debug_") && seen.insert(custom.name));
+    dwarf
+        .map(|custom| (format!("{}{}", section::DWARF_PREFIX, custom.name), custom.data.to_vec()))
+        .collect()
+}

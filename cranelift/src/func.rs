@@ -1,0 +1,135 @@
+//! [`CompiledFunc`]: what is kept of one compiled function until all are linked, in compact form.
+
+use cranelift_codegen::{
+    CodegenError, CompiledCode, FinalizedRelocTarget,
+    binemit::Reloc,
+    ir::{ExternalName, Function},
+    isa::TargetIsa,
+};
+use wrun_module::{TrapCode, image::tables::AddressMap};
+
+use crate::{traps::module_trap, unwind::UnwindTarget};
+
+/// A function's code, and all that is said of it in tables. Offsets count from its start.
+#[derive(Debug)]
+pub(crate) struct CompiledFunc {
+    /// Its code, and the constants behind it.
+    pub(crate) code: Box<[u8]>,
+    /// The alignment that its constants need.
+    pub(crate) align: u32,
+    /// The calls to be resolved.
+    pub(crate) calls: Box<[Call]>,
+    /// The instructions that may trap, by offset.
+    pub(crate) traps: Box<[(u32, TrapCode)]>,
+    /// From which positions of the module the code stems; the first entry is at 0.
+    pub(crate) addresses: Box<[(u32, u32)]>,
+    /// Its call frame instructions.
+    pub(crate) unwind: Box<[u8]>,
+}
+
+/// A direct call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Where the distance is to be written.
+    pub(crate) offset: u32,
+    /// How it is written.
+    pub(crate) kind: CallKind,
+    /// The index of the function in the module.
+    pub(crate) callee: u32,
+}
+
+/// How the distance to a callee is written into a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    /// 32 bits, from behind them.
+    X86Rel32,
+    /// The low 26 bits of the instruction, in units of 4 bytes, from the instruction.
+    Arm64Branch26,
+}
+
+/// Why a function could not be compiled.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It is too large.
+    TooLarge,
+    /// What the code generator said.
+    Other(String),
+}
+
+impl Failure {
+    /// A failure of the code generator, as its texts go.
+    pub(crate) fn new(func: &Function, error: CodegenError) -> Self {
+        match error {
+            CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => Failure::TooLarge,
+            error => Failure::Other(cranelift_codegen::print_errors::pretty_error(func, error)),
+        }
+    }
+}
+
+impl CompiledFunc {
+    /// Takes what is needed of `compiled`, which was made from `func`.
+    pub(crate) fn new(
+        isa: &dyn TargetIsa,
+        func: &Function,
+        compiled: &CompiledCode,
+    ) -> Result<Self, Failure> {
+        let buffer = &compiled.buffer;
+        let unwind = UnwindTarget::new(isa)
+            .instructions(isa, &buffer.unwind_info)
+            .map_err(|error| Failure::new(func, error))?;
+        let mut traps: Vec<_> = buffer
+            .traps()
+            .iter()
+            .filter_map(|trap| Some((trap.offset, module_trap(trap.code)?)))
+            .collect();
+        traps.sort_by_key(|trap| trap.0);
+        traps.dedup_by_key(|trap| trap.0);
+        Ok(Self {
+            code: buffer.data().into(),
+            align: buffer.alignment,
+            calls: calls(func, compiled)?,
+            traps: traps.into_boxed_slice(),
+            addresses: addresses(compiled),
+            unwind,
+        })
+    }
+}
+
+/// The calls of a function; anything else that would need relocation is refused.
+fn calls(func: &Function, compiled: &CompiledCode) -> Result<Box<[Call]>, Failure> {
+    let call = |reloc: &cranelift_codegen::FinalizedMachReloc| {
+        let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else {
+            return None;
+        };
+        let kind = match (reloc.kind, reloc.addend) {
+            (Reloc::X86CallPCRel4, -4) => CallKind::X86Rel32,
+            (Reloc::Arm64Call, 0) => CallKind::Arm64Branch26,
+            _ => return None,
+        };
+        let name = func.params.user_named_funcs().get(name)?;
+        (name.namespace == 0).then_some(Call { offset: reloc.offset, kind, callee: name.index })
+    };
+    let resolve = |reloc| {
+        call(reloc).ok_or_else(|| {
+            let target = reloc.target.display(Some(&func.params));
+            Failure::Other(format!("unexpected relocation {} of {target}", reloc.kind))
+        })
+    };
+    compiled.buffer.relocs().iter().map(resolve).collect()
+}
+
+/// The positions that a function's code stems from. Code between two known positions is counted to the first: it is
+/// what the register allocator put there.
+fn addresses(compiled: &CompiledCode) -> Box<[(u32, u32)]> {
+    let mut entries = vec![(0, AddressMap::NONE)];
+    for source in compiled.buffer.get_srclocs_sorted() {
+        let position = if source.loc.is_default() { AddressMap::NONE } else { source.loc.bits() };
+        let last = entries.last_mut().expect("there is a first entry");
+        if last.0 == source.start {
+            last.1 = position;
+        } else if last.1 != position {
+            entries.push((source.start, position));
+        }
+    }
+    entries.into_boxed_slice()
+}
