@@ -1,0 +1,17 @@
+//! [`ModuleEnv`]: what the translation of one function may know of its module. Read-only, shared by all threads.
+
+use wrun_module::{MemoryStyle, ParsedModule, layout::ContextLayout};
+
+use crate::abi::Abi;
+
+/// The surroundings of a function that is translated.
+pub(crate) struct ModuleEnv<'a> {
+    /// The module.
+    pub(crate) module: &'a ParsedModule<'a>,
+    /// Where things lie in the context of its instances.
+    pub(crate) layout: ContextLayout,
+    /// Calling conventions of the target.
+    pub(crate) abi: Abi,
+    /// How memories lie in the address space.
+    pub(crate) memory_style: MemoryStyle,
+}

@@ -1,0 +1,176 @@
+//! Calls and returns, in all conventions.
+//!
+//! What a convention looks like is said in `abi`; here arguments are put where it wants them, and results fetched.
+
+use cranelift_codegen::ir::{
+    ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, StackSlotData,
+    StackSlotKind, UserExternalName, Value, condcodes::IntCC, types,
+};
+use wrun_module::{
+    FuncIndex, FuncType, Libcall, TableIndex, TrapCode, TypeIndex,
+    layout::{func_ref, value},
+};
+
+use super::function::FuncTranslator;
+use crate::{
+    abi::{Convention, POINTER, clif_type},
+    traps::clif_trap,
+};
+
+/// What is called.
+#[derive(Clone, Copy)]
+enum Callee {
+    /// A function of this module.
+    Direct(FuncRef),
+    /// Code at an address.
+    Indirect(SigRef, Value),
+}
+
+impl<'m> FuncTranslator<'_, 'm> {
+    pub(super) fn visit_call(&mut self, function: u32) {
+        let func = FuncIndex(function);
+        let ty = self.env.module.func_type(func);
+        if self.env.module.info.is_imported_func(func) {
+            let signature = self.native_signature(self.env.module.func_types[func.index()]);
+            let (code, context) = self.imported_func(func);
+            self.call_native(Callee::Indirect(signature, code), context, ty);
+            return;
+        }
+        let callee = Callee::Direct(self.callee(func));
+        match self.env.abi.convention(&self.env.module.info, func) {
+            Convention::Native => self.call_native(callee, self.vmctx(), ty),
+            Convention::Internal => self.call_internal(callee, ty),
+        }
+    }
+
+    pub(super) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
+        let ty = TypeIndex(ty);
+        let index = self.pop();
+        let (flags, element) =
+            self.table_element(TableIndex(table), index, TrapCode::UndefinedElement);
+        let reference = self.ins().load(POINTER, flags, element, 0);
+        // A null reference is address 0, which is never mapped: looking at its type traps.
+        let checked = MemFlagsData::trusted()
+            .with_readonly()
+            .with_trap_code(Some(clif_trap(TrapCode::UninitializedElement)));
+        let found = self.ins().load(types::I32, checked, reference, func_ref::TYPE_ID as i32);
+        let expected = self.type_id(ty);
+        let mismatch = self.ins().icmp(IntCC::NotEqual, found, expected);
+        self.ins().trapnz(mismatch, clif_trap(TrapCode::IndirectCallTypeMismatch));
+        // These must not be moved to before the check, so they are not marked as movable.
+        let flags = MemFlagsData::trusted().with_readonly();
+        let code = self.ins().load(POINTER, flags, reference, func_ref::NATIVE as i32);
+        let context = self.ins().load(POINTER, flags, reference, func_ref::CONTEXT as i32);
+        let callee = Callee::Indirect(self.native_signature(ty), code);
+        self.call_native(callee, context, &self.env.module.info.types[ty.index()]);
+    }
+
+    pub(super) fn visit_return(&mut self) {
+        self.return_from_stack();
+        self.reachable = false;
+    }
+
+    /// Returns the topmost values, by the function's convention.
+    pub(super) fn return_from_stack(&mut self) {
+        let mut results = Vec::with_capacity(self.ty.results().len());
+        self.pop_all(self.ty.results().len(), &mut results);
+        self.return_values(&results);
+    }
+
+    /// Returns these values, by the function's convention.
+    pub(super) fn return_values(&mut self, results: &[Value]) {
+        let Some(out_pointer) = self.out_pointer else {
+            self.ins().return_(results);
+            return;
+        };
+        let (first, others) = results.split_at(1);
+        for (&result, offset) in others.iter().zip((0..).step_by(value::SIZE as usize)) {
+            self.ins().store(MemFlagsData::new().with_notrap(), result, out_pointer, offset);
+        }
+        self.ins().return_(first);
+    }
+
+    /// Calls the runtime; the arguments are those behind the context.
+    pub(super) fn call_libcall(&mut self, libcall: Libcall, args: &[Value]) -> Vec<Value> {
+        let signature = self.env.abi.libcall_signature(libcall);
+        let signature = self.builder.import_signature(signature);
+        let code = self.libcall_code(libcall);
+        let mut all_args = vec![self.vmctx()];
+        all_args.extend_from_slice(args);
+        let call = self.ins().call_indirect(signature, code, &all_args);
+        self.builder.inst_results(call).to_vec()
+    }
+
+    /// Pops the arguments, calls, and pushes the results; native convention.
+    fn call_native(&mut self, callee: Callee, callee_context: Value, ty: &'m FuncType) {
+        let mut args = Vec::with_capacity(ty.params().len() + 3);
+        args.extend([callee_context, self.vmctx()]);
+        self.pop_all(ty.params().len(), &mut args);
+        if ty.results().len() < 2 {
+            let call = self.call_with(callee, &args);
+            self.push_inst_results(call);
+            return;
+        }
+        let out_pointer = self.results_pointer(ty.results().len() - 1);
+        args.push(out_pointer);
+        let call = self.call_with(callee, &args);
+        self.push_inst_results(call);
+        for (&ty, offset) in ty.results()[1..].iter().zip((0..).step_by(value::SIZE as usize)) {
+            let flags = MemFlagsData::new().with_notrap();
+            let result = self.ins().load(clif_type(ty), flags, out_pointer, offset);
+            self.push(result);
+        }
+    }
+
+    /// Pops the arguments, calls, and pushes the results; internal convention.
+    fn call_internal(&mut self, callee: Callee, ty: &'m FuncType) {
+        let mut args = Vec::with_capacity(ty.params().len() + 1);
+        args.push(self.vmctx());
+        self.pop_all(ty.params().len(), &mut args);
+        let call = self.call_with(callee, &args);
+        self.push_inst_results(call);
+    }
+
+    fn call_with(&mut self, callee: Callee, args: &[Value]) -> Inst {
+        match callee {
+            Callee::Direct(func) => self.ins().call(func, args),
+            Callee::Indirect(signature, code) => self.ins().call_indirect(signature, code, args),
+        }
+    }
+
+    /// The address of room for `count` results, until the next call.
+    fn results_pointer(&mut self, count: usize) -> Value {
+        let size = count as u32 * value::SIZE;
+        let slot = *self.results_slot.get_or_insert_with(|| {
+            let align_shift = value::SIZE.trailing_zeros() as u8;
+            let data = StackSlotData::new(StackSlotKind::ExplicitSlot, size, align_shift);
+            self.builder.create_sized_stack_slot(data)
+        });
+        let data = &mut self.builder.func.sized_stack_slots[slot];
+        data.size = data.size.max(size);
+        self.ins().stack_addr(POINTER, slot, 0)
+    }
+
+    /// A defined function as the target of direct calls; the linker resolves it.
+    fn callee(&mut self, func: FuncIndex) -> FuncRef {
+        if let Some(&callee) = self.callees.get(&func) {
+            return callee;
+        }
+        let signature = self.env.abi.signature(self.env.module, func);
+        let signature = self.builder.import_signature(signature);
+        let name = UserExternalName::new(0, func.0);
+        let name = ExternalName::user(self.builder.func.declare_imported_user_function(name));
+        let data = ExtFuncData { name, signature, colocated: true, patchable: false };
+        let callee = self.builder.import_function(data);
+        self.callees.insert(func, callee);
+        callee
+    }
+
+    fn native_signature(&mut self, ty: TypeIndex) -> SigRef {
+        let (builder, env) = (&mut self.builder, self.env);
+        *self.signatures.entry(ty).or_insert_with(|| {
+            let ty = &env.module.info.types[ty.index()];
+            builder.import_signature(env.abi.native_signature(ty))
+        })
+    }
+}

@@ -1,0 +1,296 @@
+//! Structured control: blocks, branches, and the traps that are instructions.
+//!
+//! A block is sealed as soon as nothing more can branch to it: loop headers at the end of the loop, exits when
+//! their frame is closed, all others where they are made.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Value};
+use wasmparser::{BlockType, BrTable};
+use wrun_module::{TrapCode, ValType};
+
+use super::{
+    frame::{ElseEdge, Frame, FrameKind},
+    function::{FuncTranslator, val_type},
+};
+use crate::{abi::clif_type, traps::clif_trap};
+
+impl<'m> FuncTranslator<'_, 'm> {
+    pub(super) fn visit_nop(&mut self) {}
+
+    pub(super) fn visit_unreachable(&mut self) {
+        // What ends in a trap is not where time is spent.
+        if let Some(block) = self.builder.current_block()
+            && !self.is_entry(block)
+        {
+            self.builder.set_cold_block(block);
+        }
+        self.ins().trap(clif_trap(TrapCode::Unreachable));
+        self.reachable = false;
+    }
+
+    pub(super) fn visit_block(&mut self, blockty: BlockType) {
+        self.push_frame(FrameKind::Block, blockty);
+    }
+
+    pub(super) fn visit_loop(&mut self, blockty: BlockType) {
+        let (params, _) = self.block_type(blockty);
+        let header = self.create_block(params);
+        self.with_block_args(params.len(), |builder, args| builder.ins().jump(header, args));
+        self.builder.switch_to_block(header);
+        self.push_frame(FrameKind::Loop { header }, blockty);
+        self.truncate(self.height() - params.len());
+        self.push_block_params(header);
+    }
+
+    pub(super) fn visit_if(&mut self, blockty: BlockType) {
+        let condition = self.pop_condition();
+        let (params, results) = self.block_type(blockty);
+        let then = self.builder.create_block();
+        let (edge, exit) = if params.is_empty() {
+            let exit = self.create_block(results);
+            // Should there be no `else`, there are no results either: validation saw to that.
+            let branch = self.ins().brif(condition, then, &[], exit, &[]);
+            (ElseEdge::ToExit(branch), Some(exit))
+        } else {
+            let otherwise = self.builder.create_block();
+            self.ins().brif(condition, then, &[], otherwise, &[]);
+            self.builder.seal_block(otherwise);
+            (ElseEdge::ToBlock(otherwise, self.peek_all(params.len()).into()), None)
+        };
+        self.builder.seal_block(then);
+        self.builder.switch_to_block(then);
+        self.push_frame(FrameKind::If(edge), blockty);
+        self.top_frame().exit = exit;
+    }
+
+    /// Ends the first arm of an `if`, reachable or not, and begins the second, which always is.
+    pub(super) fn visit_else(&mut self) {
+        self.jump_to_exit();
+        let frame = self.top_frame();
+        let height = frame.height;
+        let FrameKind::If(edge) = std::mem::replace(&mut frame.kind, FrameKind::Block) else {
+            return self.refuse("else without if");
+        };
+        self.truncate(height);
+        self.begin_else(edge);
+    }
+
+    /// Continues in the block where the condition of an `if` leads when it is zero.
+    fn begin_else(&mut self, edge: ElseEdge) {
+        match edge {
+            ElseEdge::ToExit(branch) => {
+                let otherwise = self.builder.create_block();
+                let exit = self.top_frame().exit.expect("made together with the branch");
+                self.builder.change_jump_destination(branch, exit, otherwise);
+                self.builder.seal_block(otherwise);
+                self.builder.switch_to_block(otherwise);
+            }
+            ElseEdge::ToBlock(otherwise, params) => {
+                self.builder.switch_to_block(otherwise);
+                self.push_all(&params);
+            }
+        }
+        self.reachable = true;
+    }
+
+    /// Closes the innermost frame, reachable or not.
+    pub(super) fn visit_end(&mut self) {
+        match std::mem::replace(&mut self.top_frame().kind, FrameKind::Block) {
+            FrameKind::If(ElseEdge::ToExit(_)) => self.top_frame().exit_used = true,
+            FrameKind::If(edge @ ElseEdge::ToBlock(..)) => {
+                // Without `else` the parameters are the results.
+                self.jump_to_exit();
+                self.truncate(self.frames[self.frames.len() - 1].height);
+                self.begin_else(edge);
+            }
+            FrameKind::Loop { header } => self.builder.seal_block(header),
+            FrameKind::Block | FrameKind::Function => {}
+        }
+        if self.top_frame().exit_used {
+            self.jump_to_exit();
+        }
+        let frame = self.frames.pop().expect("validated code closes what it opened");
+        if let Some(exit) = frame.exit
+            && frame.exit_used
+        {
+            self.builder.seal_block(exit);
+            self.builder.switch_to_block(exit);
+            self.truncate(frame.height);
+            self.push_block_params(exit);
+            self.reachable = true;
+        } else if !self.reachable {
+            self.truncate(frame.height);
+        }
+        if self.frames.is_empty() && self.reachable {
+            self.visit_return();
+        }
+    }
+
+    pub(super) fn visit_br(&mut self, depth: u32) {
+        if depth as usize + 1 == self.frames.len() {
+            return self.visit_return();
+        }
+        let (target, types) = self.branch_target(depth);
+        self.with_block_args(types.len(), |builder, args| builder.ins().jump(target, args));
+        self.reachable = false;
+    }
+
+    pub(super) fn visit_br_if(&mut self, depth: u32) {
+        let condition = self.pop_condition();
+        let (target, types) = self.branch_target(depth);
+        let next = self.builder.create_block();
+        self.with_block_args(types.len(), |builder, args| {
+            builder.ins().brif(condition, target, args, next, &[])
+        });
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+    }
+
+    pub(super) fn visit_br_table(&mut self, targets: BrTable<'_>) {
+        let index = self.pop();
+        let mut entries = Vec::with_capacity(targets.len() as usize);
+        for depth in targets.targets() {
+            let Ok(depth) = depth else { return self.refuse("malformed br_table") };
+            entries.push(depth);
+        }
+        let (_, types) = self.branch_target(targets.default());
+        if types.is_empty() {
+            let default = self.plain_branch_target(targets.default());
+            let entries: Vec<_> =
+                entries.into_iter().map(|depth| self.plain_branch_target(depth)).collect();
+            self.jump_by_table(index, default, &entries);
+        } else {
+            self.br_table_with_values(index, targets.default(), &entries, types.len());
+        }
+        self.reachable = false;
+    }
+
+    /// Goes through one block per label, so that the values are passed on once for each, not once per entry.
+    fn br_table_with_values(&mut self, index: Value, default: u32, entries: &[u32], arity: usize) {
+        let mut edges: HashMap<u32, Block> = HashMap::new();
+        let mut order = Vec::new();
+        let mut edge = |translator: &mut Self, depth: u32| {
+            let block = match edges.entry(depth) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => {
+                    let block = translator.builder.create_block();
+                    order.push((depth, block));
+                    *entry.insert(block)
+                }
+            };
+            translator.builder.func.dfg.block_call(block, &[])
+        };
+        let default = edge(self, default);
+        let entries: Vec<_> = entries.iter().map(|&depth| edge(self, depth)).collect();
+        // Before the table, because what it converts must dominate all edges.
+        self.peek_all(arity);
+        self.jump_by_table(index, default, &entries);
+        for (depth, block) in order {
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            let (target, _) = self.branch_target(depth);
+            self.with_block_args(arity, |builder, args| builder.ins().jump(target, args));
+        }
+    }
+
+    fn jump_by_table(&mut self, index: Value, default: BlockCall, entries: &[BlockCall]) {
+        let table = self.builder.create_jump_table(JumpTableData::new(default, entries));
+        self.ins().br_table(index, table);
+    }
+
+    fn plain_branch_target(&mut self, depth: u32) -> BlockCall {
+        let (block, _) = self.branch_target(depth);
+        self.builder.func.dfg.block_call(block, &[])
+    }
+
+    /// The innermost frame.
+    fn top_frame(&mut self) -> &mut Frame<'m> {
+        self.frames.last_mut().expect("validated code ends with its outermost frame")
+    }
+
+    fn push_frame(&mut self, kind: FrameKind, blockty: BlockType) {
+        let (params, results) = self.block_type(blockty);
+        let height = self.height() - params.len();
+        self.frames.push(Frame { kind, params, results, height, exit: None, exit_used: false });
+    }
+
+    /// Where a branch by `depth` goes, and the types of what it carries. Counts as a branch.
+    fn branch_target(&mut self, depth: u32) -> (Block, &'m [ValType]) {
+        let position = self.frames.len() - 1 - depth as usize;
+        let frame = &mut self.frames[position];
+        let types = frame.branch_types();
+        if let FrameKind::Loop { header } = frame.kind {
+            return (header, types);
+        }
+        frame.exit_used = true;
+        if let Some(exit) = frame.exit {
+            return (exit, types);
+        }
+        let exit = self.create_block(types);
+        self.frames[position].exit = Some(exit);
+        (exit, types)
+    }
+
+    /// Jumps from the end of the innermost frame's code to its exit, unless that end cannot be reached.
+    fn jump_to_exit(&mut self) {
+        if self.reachable {
+            let (exit, types) = {
+                let frame = self.top_frame();
+                frame.exit_used = true;
+                (frame.exit, frame.results)
+            };
+            let exit = exit.unwrap_or_else(|| {
+                let exit = self.create_block(types);
+                self.top_frame().exit = Some(exit);
+                exit
+            });
+            self.with_block_args(types.len(), |builder, args| builder.ins().jump(exit, args));
+            self.reachable = false;
+        }
+    }
+
+    /// A block with parameters of these types.
+    fn create_block(&mut self, params: &[ValType]) -> Block {
+        let block = self.builder.create_block();
+        for &ty in params {
+            self.builder.append_block_param(block, clif_type(ty));
+        }
+        block
+    }
+
+    /// Parameters and results of a block.
+    fn block_type(&mut self, blockty: BlockType) -> (&'m [ValType], &'m [ValType]) {
+        match blockty {
+            BlockType::Empty => (&[], &[]),
+            BlockType::Type(ty) => match val_type(ty) {
+                Some(ty) => (&[], single(ty)),
+                None => {
+                    self.refuse("block of an unknown type");
+                    (&[], &[])
+                }
+            },
+            BlockType::FuncType(index) => {
+                let ty = &self.env.module.info.types[index as usize];
+                (ty.params(), ty.results())
+            }
+        }
+    }
+}
+
+/// A list of one type.
+fn single(ty: ValType) -> &'static [ValType] {
+    use wrun_module::HeapType;
+    match ty {
+        ValType::I32 => &[ValType::I32],
+        ValType::I64 => &[ValType::I64],
+        ValType::F32 => &[ValType::F32],
+        ValType::F64 => &[ValType::F64],
+        ValType::V128 => &[ValType::V128],
+        // Nullability makes no difference to how a reference is held.
+        ValType::Ref(ty) => match ty.heap {
+            HeapType::Func => &[ValType::FUNCREF],
+            HeapType::Extern => &[ValType::EXTERNREF],
+        },
+    }
+}

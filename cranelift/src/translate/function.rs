@@ -1,0 +1,326 @@
+//! [`FuncTranslator`]: the state of one function's translation, and its operand stack.
+//!
+//! The operand stack holds CLIF values of the type of their WebAssembly type ([`clif_type`]), with two exceptions
+//! that save instructions, and that only the methods here look at:
+//!
+//! - an `i32` that is the outcome of a test may still be an `i8` ([`FuncTranslator::push_bool`]). It is extended
+//!   when it is popped as a number, and never is when it is popped as a condition;
+//! - a `v128` may have any 128-bit vector type, and is bitcast by whoever needs another one.
+//!
+//! A value that leaves the stack for a local, a block, a call or memory is [settled](FuncTranslator::settle) first.
+
+use std::collections::HashMap;
+
+use cranelift_codegen::{
+    ir::{
+        self, BlockArg, Endianness, FuncRef, InstBuilder, MemFlagsData, SigRef, StackSlot, Value,
+        types,
+    },
+    isa::TargetFrontendConfig,
+};
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
+use target_lexicon::PointerWidth;
+use wrun_module::{FuncIndex, FuncType, HeapType, RefType, TypeIndex, ValType};
+
+use super::{context::Context, frame::Frame};
+use crate::{
+    abi::{Convention, clif_type},
+    env::ModuleEnv,
+};
+
+/// Translates one function. `'f` is the CLIF function, `'m` the module.
+pub(super) struct FuncTranslator<'f, 'm> {
+    /// Appends instructions.
+    pub(super) builder: FunctionBuilder<'f>,
+    /// The module.
+    pub(super) env: &'m ModuleEnv<'m>,
+    /// The type of the function.
+    pub(super) ty: &'m FuncType,
+    /// Where results behind the first go, in a native function with several.
+    pub(super) out_pointer: Option<Value>,
+    /// The instance's context, and what has been loaded from it once and for all.
+    pub(super) context: Context,
+    /// The control stack; the function's own frame is at the bottom.
+    pub(super) frames: Vec<Frame<'m>>,
+    /// Whether the next instruction can be reached.
+    pub(super) reachable: bool,
+    /// How many blocks have begun since code became unreachable.
+    pub(super) skipped_frames: u32,
+    /// Functions that have been called directly.
+    pub(super) callees: HashMap<FuncIndex, FuncRef>,
+    /// Native signatures that have been called indirectly.
+    pub(super) signatures: HashMap<TypeIndex, SigRef>,
+    /// Room for results behind the first of native callees; shared by all calls, as large as the largest needs.
+    pub(super) results_slot: Option<StackSlot>,
+    /// The operand stack.
+    stack: Vec<Value>,
+    /// Arguments of a branch while it is built; here to keep its allocation.
+    block_args: Vec<BlockArg>,
+    /// What cannot be translated.
+    refused: Option<&'static str>,
+}
+
+impl<'f, 'm> FuncTranslator<'f, 'm> {
+    /// A translator at the beginning of the function: parameters are in their locals, the outermost frame is open.
+    pub(super) fn new(
+        env: &'m ModuleEnv<'m>,
+        index: FuncIndex,
+        frontend: &'f mut FunctionBuilderContext,
+        func: &'f mut ir::Function,
+    ) -> Self {
+        let mut builder = FunctionBuilder::new(func, frontend);
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        builder.ensure_inserted_block();
+
+        let ty = env.module.func_type(index);
+        let first_param = match env.abi.convention(&env.module.info, index) {
+            Convention::Native => 2,
+            Convention::Internal => 1,
+        };
+        for (position, &ty) in ty.params().iter().enumerate() {
+            let value = builder.block_params(entry)[first_param + position];
+            let local = builder.declare_var(clif_type(ty));
+            builder.def_var(local, value);
+        }
+        let params = builder.block_params(entry);
+        let out_pointer = params.get(first_param + ty.params().len()).copied();
+        let context = Context::new(entry, params[0], env.module.info.memories.len());
+        Self {
+            builder,
+            env,
+            ty,
+            out_pointer,
+            context,
+            frames: vec![Frame::function(ty.results())],
+            reachable: true,
+            skipped_frames: 0,
+            callees: HashMap::new(),
+            signatures: HashMap::new(),
+            results_slot: None,
+            stack: Vec::new(),
+            block_args: Vec::new(),
+            refused: None,
+        }
+    }
+
+    /// Declares the next `count` locals.
+    ///
+    /// They begin as zero without any instruction here: the frontend gives a variable that is read before it is
+    /// written a zero in the entry block, so that only locals whose first value matters cost anything.
+    pub(super) fn declare_locals(&mut self, count: u32, ty: wasmparser::ValType) {
+        let Some(ty) = val_type(ty) else { return self.refuse("local of an unknown type") };
+        for _ in 0..count {
+            self.builder.declare_var(clif_type(ty));
+        }
+    }
+
+    /// Ends the translation.
+    pub(super) fn finish(self) {
+        debug_assert!(self.frames.is_empty(), "every frame was closed");
+        let config = TargetFrontendConfig {
+            default_call_conv: self.builder.func.signature.call_conv,
+            pointer_width: PointerWidth::U64,
+            page_size_align_log2: 12,
+        };
+        self.builder.finalize(config);
+    }
+
+    /// Records that something cannot be translated; the driver stops there.
+    #[cold]
+    pub(super) fn refuse(&mut self, what: &'static str) {
+        self.refused.get_or_insert(what);
+    }
+
+    /// What could not be translated.
+    pub(super) fn refused(&self) -> Option<&'static str> {
+        self.refused
+    }
+
+    /// Appends an instruction.
+    pub(super) fn ins(&mut self) -> FuncInstBuilder<'_, 'f> {
+        self.builder.ins()
+    }
+
+    /// The CLIF type of a value.
+    pub(super) fn type_of(&self, value: Value) -> ir::Type {
+        self.builder.func.dfg.value_type(value)
+    }
+
+    /// The variable of a local.
+    pub(super) fn local(&self, index: u32) -> Variable {
+        Variable::from_u32(index)
+    }
+
+    /// Number of values on the stack.
+    pub(super) fn height(&self) -> usize {
+        self.stack.len()
+    }
+
+    /// Drops values until `height` are left.
+    pub(super) fn truncate(&mut self, height: usize) {
+        self.stack.truncate(height);
+    }
+
+    /// Pushes a value, of the type its WebAssembly type has or, for `v128`, of any vector type.
+    pub(super) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    /// Pushes an `i32` that is 0 or 1, given as the `i8` that CLIF's tests yield.
+    pub(super) fn push_bool(&mut self, value: Value) {
+        debug_assert_eq!(self.type_of(value), types::I8);
+        self.stack.push(value);
+    }
+
+    /// Pushes values in order.
+    pub(super) fn push_all(&mut self, values: &[Value]) {
+        self.stack.extend_from_slice(values);
+    }
+
+    /// Pushes the results of a call.
+    pub(super) fn push_inst_results(&mut self, inst: ir::Inst) {
+        self.stack.extend_from_slice(self.builder.func.dfg.inst_results(inst));
+    }
+
+    /// Pushes the parameters of a block.
+    pub(super) fn push_block_params(&mut self, block: ir::Block) {
+        self.stack.extend_from_slice(self.builder.func.dfg.block_params(block));
+    }
+
+    /// Pops a value as it is: possibly an `i8` for an `i32`, any vector type for a `v128`.
+    pub(super) fn pop_raw(&mut self) -> Value {
+        self.stack.pop().expect("validated code does not pop from an empty stack")
+    }
+
+    /// Pops a value of the type its WebAssembly type has; vectors come as `i8x16`.
+    pub(super) fn pop(&mut self) -> Value {
+        let value = self.pop_raw();
+        self.settle(value)
+    }
+
+    /// Pops the operands of a binary instruction, in their order.
+    pub(super) fn pop2(&mut self) -> (Value, Value) {
+        let y = self.pop();
+        let x = self.pop();
+        (x, y)
+    }
+
+    /// Pops a vector as `ty`.
+    pub(super) fn pop_as(&mut self, ty: ir::Type) -> Value {
+        let value = self.pop_raw();
+        self.cast_vector(value, ty)
+    }
+
+    /// Pops the operands of a binary vector instruction, in their order, as `ty`.
+    pub(super) fn pop2_as(&mut self, ty: ir::Type) -> (Value, Value) {
+        let y = self.pop_as(ty);
+        let x = self.pop_as(ty);
+        (x, y)
+    }
+
+    /// Pops an `i32` that is only compared with zero; its CLIF type may be `i8`.
+    pub(super) fn pop_condition(&mut self) -> Value {
+        self.pop_raw()
+    }
+
+    /// The topmost value, settled.
+    pub(super) fn peek(&mut self) -> Value {
+        let value = self.pop();
+        self.push(value);
+        value
+    }
+
+    /// Settles the topmost `count` values and gives their place in the stack.
+    fn settle_top(&mut self, count: usize) -> std::ops::Range<usize> {
+        let range = self.stack.len() - count..self.stack.len();
+        for slot in range.clone() {
+            self.stack[slot] = self.settle(self.stack[slot]);
+        }
+        range
+    }
+
+    /// The topmost `count` values, settled; they stay where they are.
+    pub(super) fn peek_all(&mut self, count: usize) -> &[Value] {
+        let range = self.settle_top(count);
+        &self.stack[range]
+    }
+
+    /// Pops the topmost `count` values, settled, onto the end of `values`.
+    pub(super) fn pop_all(&mut self, count: usize, values: &mut Vec<Value>) {
+        let range = self.settle_top(count);
+        values.extend(self.stack.drain(range));
+    }
+
+    /// Calls `build` with the topmost `count` values as arguments of a branch; they stay where they are.
+    pub(super) fn with_block_args<R>(
+        &mut self,
+        count: usize,
+        build: impl FnOnce(&mut FunctionBuilder<'f>, &[BlockArg]) -> R,
+    ) -> R {
+        let range = self.settle_top(count);
+        self.block_args.clear();
+        self.block_args.extend(self.stack[range].iter().map(|&value| BlockArg::Value(value)));
+        build(&mut self.builder, &self.block_args)
+    }
+
+    /// The value in the form in which it may leave the stack: tests as `i32`, vectors as `i8x16`.
+    pub(super) fn settle(&mut self, value: Value) -> Value {
+        match self.type_of(value) {
+            types::I8 => self.ins().uextend(types::I32, value),
+            ty if ty.is_vector() => self.cast_vector(value, types::I8X16),
+            _ => value,
+        }
+    }
+
+    /// A vector as another vector type; lanes are numbered from the least significant byte.
+    pub(super) fn cast_vector(&mut self, value: Value, ty: ir::Type) -> Value {
+        if self.type_of(value) == ty {
+            return value;
+        }
+        let flags = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.ins().bitcast(ty, flags, value)
+    }
+
+    /// Replaces the topmost value by what `op` makes of it.
+    pub(super) fn unary(&mut self, op: impl FnOnce(FuncInstBuilder<'_, 'f>, Value) -> Value) {
+        let x = self.pop();
+        let result = op(self.ins(), x);
+        self.push(result);
+    }
+
+    /// Replaces the topmost two values by what `op` makes of them.
+    pub(super) fn binary(
+        &mut self,
+        op: impl FnOnce(FuncInstBuilder<'_, 'f>, Value, Value) -> Value,
+    ) {
+        let (x, y) = self.pop2();
+        let result = op(self.ins(), x, y);
+        self.push(result);
+    }
+}
+
+/// The value type of the parser as the module's. Nothing for types that no supported proposal has.
+pub(super) fn val_type(ty: wasmparser::ValType) -> Option<ValType> {
+    Some(match ty {
+        wasmparser::ValType::I32 => ValType::I32,
+        wasmparser::ValType::I64 => ValType::I64,
+        wasmparser::ValType::F32 => ValType::F32,
+        wasmparser::ValType::F64 => ValType::F64,
+        wasmparser::ValType::V128 => ValType::V128,
+        wasmparser::ValType::Ref(ty) => {
+            ValType::Ref(RefType { nullable: ty.is_nullable(), heap: heap_type(ty.heap_type())? })
+        }
+    })
+}
+
+/// The heap type of the parser as the module's.
+pub(super) fn heap_type(ty: wasmparser::HeapType) -> Option<HeapType> {
+    match ty {
+        wasmparser::HeapType::FUNC => Some(HeapType::Func),
+        wasmparser::HeapType::EXTERN => Some(HeapType::Extern),
+        _ => None,
+    }
+}

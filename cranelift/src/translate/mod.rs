@@ -1,0 +1,120 @@
+//! From the body of a WebAssembly function to CLIF.
+//!
+//! [`translate`] walks a body once. Each opcode goes through `dispatch` to the method `visit_<opcode>` of
+//! [`FuncTranslator`](function::FuncTranslator) in the file of its family:
+//!
+//! - `control`, `call`: structured control, branches, calls and returns; `frame` holds the control stack;
+//! - `variable`, `reference`, `table`, `memory`, `bulk`: locals, globals, references and what an instance owns;
+//! - `integer`, `float`, `conversion`: arithmetic;
+//! - `simd`: vectors.
+//!
+//! `function` owns the operand stack, `context` all access to the instance's context. Bodies are valid: what
+//! validation has ruled out is not checked again. Code that cannot be reached is read and thrown away, so that
+//! methods never see it. Nothing recurses over nested blocks.
+
+mod bulk;
+mod call;
+mod clif_text;
+mod context;
+mod control;
+mod conversion;
+mod dispatch;
+mod float;
+mod frame;
+mod function;
+mod integer;
+mod memory;
+mod reference;
+mod simd;
+mod table;
+mod variable;
+
+use cranelift_codegen::ir::{self, SourceLoc, UserFuncName};
+use cranelift_frontend::FunctionBuilderContext;
+use wasmparser::{FunctionBody, Operator, OperatorsReader};
+use wrun_module::{CompileError, FuncIndex};
+
+pub use self::clif_text::clif_text;
+use self::{dispatch::Dispatch, function::FuncTranslator};
+use crate::env::ModuleEnv;
+
+/// Translates the function whose body is at `position` of the module's bodies into `func`, which is empty.
+///
+/// Sets the name (namespace 0, index of the function) and the signature too. Source locations are offsets in the
+/// module's bytes.
+///
+/// # Errors
+/// When the body is not valid, or uses an instruction this translator does not have. Neither happens with modules
+/// that the parser has accepted.
+pub(crate) fn translate(
+    env: &ModuleEnv<'_>,
+    position: usize,
+    frontend: &mut FunctionBuilderContext,
+    func: &mut ir::Function,
+) -> Result<(), CompileError> {
+    let index = env.module.defined_func(position);
+    func.name = UserFuncName::user(0, index.0);
+    func.signature = env.abi.signature(env.module, index);
+    let mut translator = FuncTranslator::new(env, index, frontend, func);
+    translate_body(&mut translator, &env.module.bodies[position])
+        .map_err(|reason| CompileError::Function { func: func_label(env, index), reason })?;
+    translator.finish();
+    Ok(())
+}
+
+/// How messages call a function: by its name if it has one.
+fn func_label(env: &ModuleEnv<'_>, func: FuncIndex) -> String {
+    match env.module.func_name(func) {
+        Some(name) => format!("`{name}`"),
+        None => func.0.to_string(),
+    }
+}
+
+/// Declares the locals and visits every instruction.
+fn translate_body(
+    translator: &mut FuncTranslator<'_, '_>,
+    body: &FunctionBody<'_>,
+) -> Result<(), String> {
+    let malformed = |error: wasmparser::Error| error.to_string();
+    for local in body.get_locals_reader().map_err(malformed)? {
+        let (count, ty) = local.map_err(malformed)?;
+        translator.declare_locals(count, ty);
+    }
+    let mut reader = body.get_operators_reader().map_err(malformed)?;
+    while !reader.eof() {
+        if translator.reachable {
+            let offset = reader.original_position();
+            translator.builder.set_srcloc(source_loc(offset));
+            reader.visit_operator(&mut Dispatch(translator)).map_err(malformed)?;
+            if let Some(what) = translator.refused() {
+                return Err(format!("`{what}` at offset {offset:#x} is not implemented"));
+            }
+        } else {
+            skip(translator, &mut reader).map_err(malformed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads one instruction that cannot be reached. Only where blocks begin and end matters.
+fn skip(
+    translator: &mut FuncTranslator<'_, '_>,
+    reader: &mut OperatorsReader<'_>,
+) -> wasmparser::Result<()> {
+    translator.builder.set_srcloc(source_loc(reader.original_position()));
+    match reader.read()? {
+        Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+            translator.skipped_frames += 1;
+        }
+        Operator::End if translator.skipped_frames > 0 => translator.skipped_frames -= 1,
+        Operator::End => translator.visit_end(),
+        Operator::Else if translator.skipped_frames == 0 => translator.visit_else(),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The source location for an offset in the module. Modules have less than 4 GiB: the parser's limit on code is lower.
+fn source_loc(offset: u64) -> SourceLoc {
+    SourceLoc::new(offset as u32)
+}

@@ -1,0 +1,37 @@
+//! References: functions are pointers to their `func_ref`, host values are indices; null is 0.
+
+use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};
+use wrun_module::{FuncIndex, RefType, ValType, layout};
+
+use super::function::{FuncTranslator, heap_type};
+use crate::abi::clif_type;
+
+impl FuncTranslator<'_, '_> {
+    pub(super) fn visit_ref_null(&mut self, hty: wasmparser::HeapType) {
+        let Some(heap) = heap_type(hty) else { return self.refuse("ref.null of an unknown type") };
+        let ty = clif_type(ValType::Ref(RefType { nullable: true, heap }));
+        let null = self.ins().iconst(ty, 0);
+        self.push(null);
+    }
+
+    pub(super) fn visit_ref_is_null(&mut self) {
+        let reference = self.pop();
+        let is_null = self.ins().icmp_imm_u(IntCC::Equal, reference, 0);
+        self.push_bool(is_null);
+    }
+
+    pub(super) fn visit_ref_func(&mut self, func: u32) {
+        let func = FuncIndex(func);
+        let reference = if self.env.module.info.is_imported_func(func) {
+            let slot = self.env.layout.imported_func(func);
+            self.context_pointer(slot + layout::imported_func::FUNC_REF)
+        } else if let Some(position) = self.env.module.info.func_ref(func) {
+            let offset = self.env.layout.func_ref(position);
+            let vmctx = self.vmctx();
+            self.ins().iadd_imm_u(vmctx, i64::from(offset))
+        } else {
+            return self.refuse("ref.func of a function that does not escape");
+        };
+        self.push(reference);
+    }
+}

