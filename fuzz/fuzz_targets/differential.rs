@@ -1,0 +1,128 @@
+//! Random valid modules, compiled without and with optimisation: both must do the same.
+//!
+//! Each exported function is called once, with zeros. Results, traps, memory and globals are compared. The modules import
+//! nothing, end by themselves (they count down), and leave no choice of NaN.
+
+#![no_main]
+
+use arbitrary::{Arbitrary, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use wrun::{
+    Config, Engine, Extern, ExternType, Instance, MemoryStyle, Module, OptLevel, Store,
+    StoreLimits, TrapCode, Val,
+};
+
+/// Blocks and calls that a module may go through before it ends itself with a trap.
+const FUEL: u32 = 1000;
+
+/// What happened in one engine: a line for each thing that can be compared.
+type Observed = Vec<String>;
+
+fn engine(level: OptLevel, style: MemoryStyle) -> Engine {
+    let mut config = Config::new();
+    config.opt_level(level).memory_style(style);
+    Engine::new(&config).expect("an engine can be made")
+}
+
+/// Runs all of a module. `None` when the stack was exhausted: how deep it goes differs between the two.
+fn observe(engine: &Engine, bytes: &[u8]) -> Option<Observed> {
+    let module = Module::new(engine, bytes)
+        .unwrap_or_else(|error| panic!("a valid module is refused: {error}"));
+    let mut store = Store::new(engine, ());
+    store.set_limits(StoreLimits {
+        memory_bytes: Some(1 << 28),
+        table_elements: Some(100_000),
+        ..StoreLimits::default()
+    });
+    let instance = match Instance::new(&mut store, &module, &[]) {
+        Ok(instance) => instance,
+        Err(error) => return Some(vec![format!("instantiation: {error}")]),
+    };
+    let mut observed = Observed::new();
+    for export in module.exports() {
+        let ExternType::Func(ty) = export.ty() else { continue };
+        let zeros = |types: &[wrun::ValType]| {
+            types.iter().map(|&ty| Val::default_for(ty)).collect::<Option<Vec<_>>>()
+        };
+        let (Some(arguments), Some(mut results)) = (zeros(ty.params()), zeros(ty.results())) else {
+            continue;
+        };
+        let func = instance.get_func(&mut store, export.name()).expect("it is exported");
+        match func.call(&mut store, &arguments, &mut results) {
+            Ok(()) => observed.push(format!("{}: {}", export.name(), show(&results))),
+            Err(error) => match error.trap().map(|trap| trap.code()) {
+                Some(TrapCode::StackExhausted) => return None,
+                Some(code) => observed.push(format!("{}: {code}", export.name())),
+                None => panic!("neither results nor a trap: {error}"),
+            },
+        }
+    }
+    let exports: Vec<_> = instance.exports(&mut store).collect();
+    for (name, export) in exports {
+        match export {
+            Extern::Global(global) => {
+                observed.push(format!("{name}: {}", show(&[global.get(&mut store)])))
+            }
+            Extern::Memory(memory) => {
+                observed.push(format!("{name}: {:?}", digest(memory.data(&store))))
+            }
+            _ => {}
+        }
+    }
+    Some(observed)
+}
+
+/// Values as text; of references only whether they are null.
+fn show(values: &[Val]) -> String {
+    let one = |value: &Val| match value {
+        Val::FuncRef(func) => format!("funcref {}", func.is_some()),
+        Val::ExternRef(value) => format!("externref {}", value.is_some()),
+        number => format!("{number:?}"),
+    };
+    values.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The size of a memory, and where it is not zero.
+fn digest(memory: &[u8]) -> (usize, u128) {
+    (memory.len(), xxhash_rust::xxh3::xxh3_128(memory))
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = Unstructured::new(bytes);
+    let Ok(mut config) = wasm_smith::Config::arbitrary(&mut input) else { return };
+    config.max_imports = 0;
+    config.min_imports = 0;
+    config.export_everything = true;
+    config.canonicalize_nans = true;
+    config.max_memories = 2;
+    config.max_memory32_bytes = 1 << 24;
+    config.bulk_memory_enabled = true;
+    config.reference_types_enabled = true;
+    config.simd_enabled = true;
+    config.exceptions_enabled = false;
+    config.extended_const_enabled = true;
+    config.gc_enabled = false;
+    config.memory64_enabled = false;
+    config.multi_value_enabled = true;
+    config.relaxed_simd_enabled = false;
+    config.shared_everything_threads_enabled = false;
+    config.tail_call_enabled = false;
+    config.threads_enabled = false;
+    config.compact_imports_enabled = false;
+    config.custom_page_sizes_enabled = false;
+    config.wide_arithmetic_enabled = false;
+    let Ok(mut module) = wasm_smith::Module::new(config, &mut input) else { return };
+    if module.ensure_termination(FUEL).is_err() {
+        return;
+    }
+    let bytes = module.to_bytes();
+
+    let plain = observe(&engine(OptLevel::None, MemoryStyle::Reserved), &bytes);
+    let fast = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved), &bytes);
+    let checked = observe(&engine(OptLevel::Speed, MemoryStyle::Checked), &bytes);
+    for other in [fast, checked] {
+        if let (Some(plain), Some(other)) = (&plain, other) {
+            assert_eq!(plain, &other);
+        }
+    }
+});
