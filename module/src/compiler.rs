@@ -65,13 +65,27 @@ pub enum CompileError {
     },
 }
 
+/// How far a compilation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Functions compiled.
+    pub done: usize,
+    /// Functions to compile in all.
+    pub total: usize,
+}
+
 /// Turns modules into images for one target with one set of options.
 pub trait Compiler: Send + Sync {
-    /// The image of a module: an ELF file as [`image`](crate::image) describes it.
+    /// The image of a module: an ELF file as [`image`](crate::image) describes it. `progress` is called from any
+    /// thread, now and then.
     ///
     /// # Errors
     /// When the module passes a limit of the compiler.
-    fn compile(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>, CompileError>;
+    fn compile(
+        &self,
+        module: &ParsedModule<'_>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<u8>, CompileError>;
 
     /// An image with nothing but the trampolines for calls of functions of these types.
     ///

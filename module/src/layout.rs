@@ -41,8 +41,11 @@ pub mod host_func {
     pub const MAGIC: u32 = 0;
     /// Pointer to the [`store_context`](super::store_context).
     pub const STORE: u32 = 8;
-    /// Pointer to the native code of the function.
+    /// Pointer to the code that the exit stub goes on to: with the native calling convention, whatever the signature.
     pub const ENTRY: u32 = 16;
+    /// Pointer to a function that takes arguments and leaves results in memory, for functions whose type is not known
+    /// to the compiler of the host; [`ENTRY`] is then a trampoline that calls it.
+    pub const ARRAY_ENTRY: u32 = 24;
     /// The value of [`MAGIC`] ("host").
     pub const HOST_MAGIC: u32 = 0x7473_6f68;
 }

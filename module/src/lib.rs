@@ -22,7 +22,9 @@ mod parsed;
 mod trap;
 mod types;
 
-pub use compiler::{CompileError, CompileOptions, Compiler, MemoryStyle, OptLevel, RESERVATION};
+pub use compiler::{
+    CompileError, CompileOptions, Compiler, MemoryStyle, OptLevel, Progress, RESERVATION,
+};
 pub use data_layout::{DataLayout, DataPlace, MemoryRun};
 pub use features::{FeatureError, Features};
 pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};

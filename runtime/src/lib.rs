@@ -1,0 +1,71 @@
+//! Runs WebAssembly: the embedding API of wrun, and the machine under it.
+//!
+//! - An [`Engine`] has the settings and compiles; a [`Module`] is compiled code.
+//! - A [`Store`] holds instances and data of yours; a [`Linker`] finds imports by name; an [`Instance`] is a module that can
+//!   run.
+//! - [`Func`], [`Memory`], [`Table`] and [`Global`] are handles to what is in a store. They are small, copied freely, and
+//!   only mean something together with their store: with another one they panic.
+//!
+//! ```
+//! use wrun_runtime::{Engine, Linker, Module, Store};
+//!
+//! let engine = Engine::default();
+//! let module = Module::new(&engine, r#"
+//!     (module
+//!         (import "host" "double" (func $double (param i32) (result i32)))
+//!         (func (export "run") (param i32) (result i32) (call $double (local.get 0))))
+//! "#)?;
+//! let mut linker = Linker::new(&engine);
+//! linker.func_wrap("host", "double", |value: i32| value * 2)?;
+//! let mut store = Store::new(&engine, ());
+//! let instance = linker.instantiate(&mut store, &module)?;
+//! let run = instance.get_typed_func::<i32, i32>(&mut store, "run")?;
+//! assert_eq!(run.call(&mut store, 21)?, 42);
+//! # Ok::<(), wrun_runtime::Error>(())
+//! ```
+
+#![deny(unsafe_code)]
+
+mod backtrace;
+mod caller;
+mod config;
+mod engine;
+mod error;
+mod external;
+mod func;
+mod global;
+mod host_cpu;
+mod instance;
+mod linker;
+mod memory;
+mod module;
+mod store;
+mod table;
+mod trap;
+mod types;
+mod value;
+#[allow(unsafe_code, reason = "the machine; everything it offers the rest of the crate is safe")]
+mod vm;
+
+pub use backtrace::{Frame, Symbol, WasmBacktrace};
+pub use caller::Caller;
+pub use config::Config;
+pub use engine::Engine;
+pub use error::{Error, ErrorKind, Result, TypeMismatch};
+pub use external::Extern;
+pub use func::{Func, TypedFunc};
+pub use global::Global;
+pub use instance::Instance;
+pub use linker::{ImportProblem, LinkError, Linker};
+pub use memory::{Memory, MemoryAccessError};
+pub use module::{ExportType, ImportType, Module};
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreLimits};
+pub use table::Table;
+pub use trap::Trap;
+pub use value::{ExternRef, Ref, V128, Val};
+pub use vm::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use wrun_module::{
+    CompileError, ExternType, FeatureError, Features, FuncType, GlobalType, HeapType, Limits,
+    MemoryStyle, MemoryType, OptLevel, ParseError, Progress, RefType, TableType, TrapCode, ValType,
+    image::{Image, ImageError},
+};

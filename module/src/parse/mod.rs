@@ -88,7 +88,10 @@ fn parse_with(bytes: &[u8], flags: WasmFeatures) -> Result<ParsedModule<'_>> {
     let mut to_validate = Vec::new();
     {
         let _span = debug_span!("parse").entered();
-        for payload in Parser::new(0).parse_all(bytes) {
+        // Some encodings depend on features: without 64-bit memories the limits are 32-bit numbers.
+        let mut parser = Parser::new(0);
+        parser.set_features(flags);
+        for payload in parser.parse_all(bytes) {
             let payload = payload?;
             if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
                 to_validate.push((func, body.clone()));

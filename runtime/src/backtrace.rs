@@ -1,0 +1,162 @@
+//! [`WasmBacktrace`]: where a program was, in its own terms.
+//!
+//! Frames are found by frame pointers when something happens; names come from the image when they are asked for, and
+//! lines from the module's DWARF, which is only read then.
+
+use std::{borrow::Cow, fmt};
+
+use addr2line::gimli;
+
+use crate::Module;
+
+/// The frames of WebAssembly that were active, innermost first.
+#[derive(Clone, Debug, Default)]
+pub struct WasmBacktrace {
+    frames: Vec<Frame>,
+    omitted: usize,
+}
+
+/// One frame.
+#[derive(Clone)]
+pub struct Frame {
+    module: Module,
+    /// Offset of the instruction in the image's code.
+    code_offset: u32,
+    func_index: u32,
+}
+
+/// A place in the source that an instruction comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// The function, as the source calls it.
+    pub name: Option<String>,
+    /// The source file.
+    pub file: Option<String>,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// The column, counted from 1.
+    pub column: Option<u32>,
+}
+
+impl WasmBacktrace {
+    /// `frames` are modules with offsets in their code; those in no function are left out.
+    pub(crate) fn new(frames: impl Iterator<Item = (Module, u32)>, omitted: usize) -> Self {
+        let frames = frames.filter_map(|(module, code_offset)| {
+            let func_index = module.function_at(code_offset)?;
+            Some(Frame { module, code_offset, func_index })
+        });
+        Self { frames: frames.collect(), omitted }
+    }
+
+    /// The frames that were kept.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// Number of outer frames that were not kept.
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+}
+
+impl Frame {
+    /// The function's index in its module.
+    pub fn func_index(&self) -> u32 {
+        self.func_index
+    }
+
+    /// The function's name in the `name` section.
+    pub fn func_name(&self) -> Option<&str> {
+        self.module.func_name(self.func_index)
+    }
+
+    /// The module's name.
+    pub fn module_name(&self) -> Option<&str> {
+        self.module.name()
+    }
+
+    /// Offset of the instruction in the module's binary.
+    pub fn module_offset(&self) -> Option<u32> {
+        self.module.module_offset(self.code_offset)
+    }
+
+    /// The places in the source, by the module's DWARF: of the innermost inlined function first. Empty without DWARF.
+    pub fn symbols(&self) -> Vec<Symbol> {
+        self.find_symbols().unwrap_or_default()
+    }
+
+    fn find_symbols(&self) -> Option<Vec<Symbol>> {
+        if !self.module.code().code().image().has_dwarf() {
+            return None;
+        }
+        // Addresses in a module's DWARF count from the content of its code section.
+        let start = self.module.metadata().code_section_offset;
+        let address = u64::from(self.module_offset()?).checked_sub(start)?;
+        let section = |id: gimli::SectionId| -> Result<_, gimli::Error> {
+            let bytes = self.module.dwarf_section(id.name());
+            Ok(gimli::EndianSlice::new(bytes, gimli::LittleEndian))
+        };
+        let dwarf = gimli::Dwarf::load(section).ok()?;
+        let context = addr2line::Context::from_dwarf(dwarf).ok()?;
+        let mut frames = context.find_frames(address).skip_all_loads().ok()?;
+        let mut symbols = Vec::new();
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame.function.as_ref().and_then(|name| name.demangle().ok());
+            let location = frame.location.as_ref();
+            symbols.push(Symbol {
+                name: name.map(Cow::into_owned),
+                file: location.and_then(|place| place.file).map(str::to_owned),
+                line: location.and_then(|place| place.line),
+                column: location.and_then(|place| place.column),
+            });
+        }
+        Some(symbols)
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("func_index", &self.func_index)
+            .field("func_name", &self.func_name())
+            .field("module_offset", &self.module_offset())
+            .finish()
+    }
+}
+
+impl fmt::Display for WasmBacktrace {
+    /// A line for each frame: its number, the offset in the module, module and function; below it the places in the source.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wasm backtrace:")?;
+        for (number, frame) in self.frames.iter().enumerate() {
+            write!(f, "\n  {number:>3}: ")?;
+            if let Some(offset) = frame.module_offset() {
+                write!(f, "{offset:#8x} - ")?;
+            }
+            write!(f, "{}!", frame.module_name().unwrap_or("<unknown>"))?;
+            match frame.func_name() {
+                Some(name) => write!(f, "{:#}", rustc_demangle::demangle(name))?,
+                None => write!(f, "<wasm function {}>", frame.func_index)?,
+            }
+            for symbol in frame.symbols() {
+                let Some(file) = &symbol.file else { continue };
+                write!(f, "\n                  at {file}")?;
+                if let Some(line) = symbol.line {
+                    write!(f, ":{line}")?;
+                }
+                if let Some(column) = symbol.column.filter(|&column| column > 0) {
+                    write!(f, ":{column}")?;
+                }
+                if let Some(name) = &symbol.name
+                    && frame.func_name() != Some(name)
+                {
+                    write!(f, " ({name})")?;
+                }
+            }
+        }
+        match self.omitted {
+            0 => Ok(()),
+            omitted => write!(f, "\n       … {omitted} more"),
+        }
+    }
+}

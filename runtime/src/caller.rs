@@ -1,0 +1,73 @@
+//! [`Caller`]: what a host function sees of the instance that calls it.
+
+use crate::{
+    AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, StoreContextMut,
+    WasmBacktrace, store::StoreInner,
+};
+
+/// The store that a host function is called in, and the instance that calls it.
+#[allow(missing_debug_implementations, reason = "shows the store's data or nothing")]
+pub struct Caller<'a, T: 'static> {
+    store: StoreContextMut<'a, T>,
+    /// Position of the calling instance; none when the host calls.
+    instance: Option<usize>,
+}
+
+impl<'a, T: 'static> Caller<'a, T> {
+    #[inline]
+    pub(crate) fn new(store: &'a mut StoreInner<T>, instance: Option<usize>) -> Self {
+        Self { store: StoreContextMut::new(store), instance }
+    }
+
+    /// The user's data.
+    pub fn data(&self) -> &T {
+        self.store.data()
+    }
+
+    /// The user's data, to be changed.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.store.data_mut()
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        self.store.engine()
+    }
+
+    /// The calling instance; nothing when the host calls the function itself.
+    pub fn instance(&self) -> Option<Instance> {
+        Some(Instance::at(self.store.opaque(), self.instance?))
+    }
+
+    /// An export of the calling instance.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        self.instance()?.get_export(&mut self.store, name)
+    }
+
+    /// The bytes of the calling instance's exported memory `memory`, together with the user's data. Faster than by
+    /// [`get_export`](Self::get_export): the memory was looked up when the instance was made.
+    pub fn memory_and_data(&mut self) -> Option<(&mut [u8], &mut T)> {
+        let memory = self.store.opaque().instance(self.instance?).default_memory()?;
+        let (store, data) = self.store.as_context_mut().into_split();
+        Some((store.memory_mut(memory).data_mut(), data))
+    }
+
+    /// Where the program is: the frames of WebAssembly that lead to this call.
+    pub fn backtrace(&self) -> WasmBacktrace {
+        self.store.opaque().current_backtrace()
+    }
+}
+
+impl<T: 'static> AsContext for Caller<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        self.store.as_context()
+    }
+}
+
+impl<T: 'static> AsContextMut for Caller<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        self.store.as_context_mut()
+    }
+}

@@ -1,0 +1,82 @@
+//! [`Config`]: what an engine is made with.
+
+use std::{fmt, sync::Arc};
+
+use wrun_module::{Features, MemoryStyle, OptLevel, Progress};
+
+/// A callback that is told how far a compilation is.
+pub(crate) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Settings of an engine.
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) features: Features,
+    pub(crate) opt_level: OptLevel,
+    pub(crate) max_stack: usize,
+    pub(crate) memory_style: Option<MemoryStyle>,
+    pub(crate) on_progress: Option<OnProgress>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            features: Features::default(),
+            opt_level: OptLevel::default(),
+            max_stack: 8 << 20,
+            memory_style: None,
+            on_progress: None,
+        }
+    }
+}
+
+impl Config {
+    /// The settings that fit most: everything that is implemented is on, code is fast.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which parts of the language modules may use.
+    pub fn features(&mut self, features: Features) -> &mut Self {
+        self.features = features;
+        self
+    }
+
+    /// How much work goes into better code.
+    pub fn opt_level(&mut self, level: OptLevel) -> &mut Self {
+        self.opt_level = level;
+        self
+    }
+
+    /// Bytes of stack that a program may fill; 8 MiB unless set. Past it, it traps.
+    pub fn max_stack(&mut self, bytes: usize) -> &mut Self {
+        self.max_stack = bytes;
+        self
+    }
+
+    /// How linear memories lie in the address space. Unless set, they are reserved where the system allows it, and else
+    /// checked.
+    pub fn memory_style(&mut self, style: MemoryStyle) -> &mut Self {
+        self.memory_style = Some(style);
+        self
+    }
+
+    /// Is told now and then, from any thread, how far a compilation is.
+    pub fn on_progress(
+        &mut self,
+        callback: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.on_progress = Some(Arc::new(callback));
+        self
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("features", &self.features.to_string())
+            .field("opt_level", &self.opt_level)
+            .field("max_stack", &self.max_stack)
+            .field("memory_style", &self.memory_style)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! [`Engine`]: what modules and stores have in common. Compiles modules into images.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    ptr::NonNull,
+    sync::{Arc, Mutex, Weak},
+    time::Instant,
+};
+
+use wrun_module::{CompileOptions, Compiler, FuncType, MemoryStyle, Progress};
+
+use crate::{
+    Config, Error, Module, Result,
+    module::{ModuleInner, binary},
+    types::TypeRegistry,
+    vm,
+};
+
+/// Settings, the compiler, and the numbers of types. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine(Arc<EngineInner>);
+
+struct EngineInner {
+    config: Config,
+    memory_style: MemoryStyle,
+    types: TypeRegistry,
+    compiler: Option<Box<dyn Compiler>>,
+    /// Loaded modules that have trampolines for a type, by its number.
+    trampolines: Mutex<HashMap<u32, Weak<ModuleInner>>>,
+}
+
+impl Default for Engine {
+    /// An engine with the settings that fit most.
+    ///
+    /// # Panics
+    /// When the compiler does not know this machine.
+    fn default() -> Self {
+        Self::new(&Config::default()).expect("the default settings fit the machine")
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Engine").field(&self.0.config).finish()
+    }
+}
+
+impl Engine {
+    /// An engine with these settings. The first one of a process installs its handler for the signals SIGSEGV, SIGBUS,
+    /// SIGILL and SIGFPE; those that are no trap of WebAssembly go to the handlers that were there before.
+    ///
+    /// # Errors
+    /// When the compiler does not know this machine.
+    pub fn new(config: &Config) -> Result<Engine> {
+        vm::install_signal_handler();
+        let memory_style = config.memory_style.unwrap_or_else(|| {
+            if vm::can_reserve() { MemoryStyle::Reserved } else { MemoryStyle::Checked }
+        });
+        tracing::debug!(?memory_style, opt_level = ?config.opt_level, "engine");
+        Ok(Engine(Arc::new(EngineInner {
+            config: config.clone(),
+            memory_style,
+            types: TypeRegistry::default(),
+            compiler: compiler(None, config, memory_style)?,
+            trampolines: Mutex::default(),
+        })))
+    }
+
+    /// Whether two are the same engine: modules of one can be used in stores of the other.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// The settings it was made with.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// How linear memories lie in the address space.
+    pub fn memory_style(&self) -> MemoryStyle {
+        self.0.memory_style
+    }
+
+    pub(crate) fn max_stack(&self) -> usize {
+        self.0.config.max_stack
+    }
+
+    pub(crate) fn types(&self) -> &TypeRegistry {
+        &self.0.types
+    }
+
+    /// Compiles a module, binary or text, into an image: for this machine, or for the target with a triple, whose
+    /// processor then is the oldest one of its kind that is supported.
+    ///
+    /// # Errors
+    /// When the bytes are no valid module, the compiler cannot compile it, or the target is unknown.
+    pub fn precompile(&self, bytes: &[u8], target: Option<&str>) -> Result<Vec<u8>> {
+        let Some(target) = target else { return self.compile(bytes) };
+        let other = compiler(Some(target), &self.0.config, MemoryStyle::Reserved)?;
+        self.compile_with(other.as_deref(), bytes)
+    }
+
+    /// Compiles a module, binary or text, for this engine.
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.compile_with(self.0.compiler.as_deref(), bytes)
+    }
+
+    fn compile_with(&self, compiler: Option<&dyn Compiler>, bytes: &[u8]) -> Result<Vec<u8>> {
+        let bytes = binary(bytes)?;
+        let module = wrun_module::parse(&bytes, self.0.config.features)?;
+        let compiler = compiler.ok_or_else(Error::no_compiler)?;
+        let start = Instant::now();
+        let silent = |_: Progress| ();
+        let progress: &(dyn Fn(Progress) + Sync) = match &self.0.config.on_progress {
+            Some(callback) => &**callback,
+            None => &silent,
+        };
+        let image = compiler.compile(&module, progress)?;
+        tracing::debug!(time = ?start.elapsed(), bytes = image.len(), "compiled to an image");
+        Ok(image)
+    }
+
+    /// Notes that a module has trampolines for these types.
+    pub(crate) fn offer_trampolines(
+        &self,
+        module: &Arc<ModuleInner>,
+        types: impl Iterator<Item = u32>,
+    ) {
+        let mut known = self.0.trampolines.lock().expect("no panic under the lock");
+        for ty in types {
+            let entry = known.entry(ty).or_default();
+            if entry.strong_count() == 0 {
+                *entry = Arc::downgrade(module);
+            }
+        }
+    }
+
+    /// Native code for a type that calls on with arguments in memory, and the module it is part of.
+    ///
+    /// # Errors
+    /// When no loaded module has it and it cannot be compiled.
+    pub(crate) fn native_to_array(
+        &self,
+        type_id: u32,
+        ty: &FuncType,
+    ) -> Result<(NonNull<u8>, Module)> {
+        let known =
+            self.0.trampolines.lock().expect("no panic under the lock").get(&type_id).cloned();
+        let module = match known.and_then(|module| module.upgrade()) {
+            Some(inner) => Module::from_inner(inner),
+            None => {
+                let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
+                let image = compiler.compile_trampolines(std::slice::from_ref(ty))?;
+                Module::load_own(self, &image)?
+            }
+        };
+        let code =
+            module.native_to_array(type_id).expect("the module has trampolines for the type");
+        Ok((code, module))
+    }
+}
+
+#[cfg(feature = "cranelift")]
+fn compiler(
+    target: Option<&str>,
+    config: &Config,
+    memory_style: MemoryStyle,
+) -> Result<Option<Box<dyn Compiler>>> {
+    let options = CompileOptions { opt_level: config.opt_level, memory_style };
+    Ok(Some(Box::new(wrun_cranelift::CraneliftCompiler::new(target, options)?)))
+}
+
+#[cfg(not(feature = "cranelift"))]
+#[allow(clippy::unnecessary_wraps, reason = "as the other one")]
+fn compiler(
+    _target: Option<&str>,
+    config: &Config,
+    memory_style: MemoryStyle,
+) -> Result<Option<Box<dyn Compiler>>> {
+    let _ = CompileOptions { opt_level: config.opt_level, memory_style };
+    Ok(None)
+}

@@ -1,0 +1,188 @@
+//! The steps of an instantiation, in the order of the specification (*Execution › Modules › Instantiation*): allocate,
+//! evaluate globals, fill tables, evaluate and copy element segments, copy data segments, call the start function.
+
+use std::time::Instant;
+
+use wrun_module::{
+    ConstExpr, ConstOp, DataIndex, DataPlace, DataSegment, ElemIndex, ElementItems, ElementKind,
+    GlobalIndex, MemoryIndex, TableIndex, TrapCode,
+};
+
+use crate::{
+    Error, Func, Module, Ref, Result, V128, Val,
+    vm::{StoreOpaque, TypedHandle, VmImports, VmRef},
+};
+
+/// Instantiates a module whose imports fit, and gives the instance's position. When a later step fails the instance stays
+/// in the store: others may refer to it by then.
+pub(super) fn instantiate(
+    store: &mut StoreOpaque,
+    module: &Module,
+    imports: VmImports,
+) -> Result<usize> {
+    let start = Instant::now();
+    let position = store.create_instance(module, imports)?;
+    let mut instance = NewInstance { store, module, position };
+    instance.globals()?;
+    instance.tables()?;
+    instance.elements()?;
+    instance.data()?;
+    tracing::debug!(time = ?start.elapsed(), "instantiate");
+    instance.start()?;
+    Ok(position)
+}
+
+struct NewInstance<'a> {
+    store: &'a mut StoreOpaque,
+    module: &'a Module,
+    position: usize,
+}
+
+impl NewInstance<'_> {
+    fn globals(&mut self) -> Result<()> {
+        for (index, global) in self.module.info().globals.iter().enumerate() {
+            let Some(init) = &global.init else { continue };
+            let value = self.evaluate(init);
+            let global = self.store.instance(self.position).global(GlobalIndex::from_index(index));
+            self.store.set_global_value(global, value)?;
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self) -> Result<()> {
+        for (index, table) in self.module.info().tables.iter().enumerate() {
+            let Some(init) = &table.init else { continue };
+            let value = self.evaluate_ref(init);
+            let position = self.store.instance(self.position).table(TableIndex::from_index(index));
+            let written = self.store.fill_table(position, 0, value, table.ty.limits.min)?;
+            written.map_err(|_| Error::from(TrapCode::TableOutOfBounds))?;
+        }
+        Ok(())
+    }
+
+    fn elements(&mut self) -> Result<()> {
+        for (index, segment) in self.module.info().elements.iter().enumerate() {
+            let elem = ElemIndex::from_index(index);
+            if matches!(segment.kind, ElementKind::Declared) {
+                continue;
+            }
+            let items: Box<[VmRef]> = match &segment.items {
+                ElementItems::Functions(funcs) => self.store.func_elements(self.position, funcs),
+                ElementItems::Expressions(items) => {
+                    items.iter().map(|item| self.evaluate_ref(item).to_vm(self.store)).collect()
+                }
+            };
+            self.store.set_elements(self.position, elem, items);
+            if let ElementKind::Active { table, offset } = &segment.kind {
+                let offset = self.evaluate_offset(offset);
+                let written = self.store.initialise_table(self.position, *table, offset, elem);
+                written.map_err(|_| Error::from(TrapCode::TableOutOfBounds))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Mapped blocks come first: they are of memories that no segment is copied into, and cannot fail.
+    fn data(&mut self) -> Result<()> {
+        let layout = &self.module.metadata().data;
+        let (file, section) = self.module.code().code().data_file();
+        for run in &layout.runs {
+            let memory = self.memory(run.memory);
+            let mapped = self.store.memory_mut(memory).map_file(
+                run.offset,
+                run.len,
+                file,
+                section + run.start,
+            );
+            mapped.map_err(|error| {
+                Error::limit(format!("cannot map a memory's contents: {error}"))
+            })?;
+        }
+        for (index, segment) in self.module.info().data.iter().enumerate() {
+            let DataSegment::Active { memory, offset } = segment else { continue };
+            let data = DataIndex::from_index(index);
+            if let DataPlace::Copied { .. } = layout.segments[index] {
+                let offset = self.evaluate_offset(offset);
+                self.copy_data(*memory, offset, data)?;
+            }
+            self.store.drop_data(self.position, data);
+        }
+        Ok(())
+    }
+
+    fn copy_data(&mut self, memory: MemoryIndex, offset: u64, data: DataIndex) -> Result<()> {
+        let bytes = self.store.instance(self.position).data_segment(self.module, data);
+        let memory = self.memory(memory);
+        let target = self.store.memory_mut(memory).data_mut();
+        let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= target.len() as u64);
+        let end = end.ok_or_else(|| Error::from(TrapCode::MemoryOutOfBounds))?;
+        target[offset as usize..end as usize].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let Some(start) = self.module.info().start else { return Ok(()) };
+        let func = self.store.instance_func(self.position, start);
+        TypedHandle::<(), ()>::new(func, self.store)?.call(self.store, ())
+    }
+
+    fn memory(&self, memory: MemoryIndex) -> usize {
+        self.store.instance(self.position).memory(memory)
+    }
+
+    /// The value of an expression for the start of a segment, unsigned.
+    fn evaluate_offset(&self, expr: &ConstExpr) -> u64 {
+        match self.evaluate(expr) {
+            Val::I32(offset) => u64::from(offset as u32),
+            Val::I64(offset) => offset as u64,
+            other => unreachable!("validated: {other:?} is no offset"),
+        }
+    }
+
+    fn evaluate_ref(&self, expr: &ConstExpr) -> Ref {
+        self.evaluate(expr).to_ref().expect("validated: the expression is a reference")
+    }
+
+    /// The value of a constant expression, which is valid.
+    fn evaluate(&self, expr: &ConstExpr) -> Val {
+        let mut stack = Vec::with_capacity(1);
+        for &op in &expr.0 {
+            let value = match op {
+                ConstOp::I32Const(value) => Val::I32(value),
+                ConstOp::I64Const(value) => Val::I64(value),
+                ConstOp::F32Const(bits) => Val::F32(bits),
+                ConstOp::F64Const(bits) => Val::F64(bits),
+                ConstOp::V128Const(bytes) => Val::V128(V128::from_le_bytes(bytes)),
+                ConstOp::GlobalGet(global) => {
+                    self.store.global_value(self.store.instance(self.position).global(global))
+                }
+                ConstOp::RefNull(heap) => Ref::null(heap).into(),
+                ConstOp::RefFunc(func) => {
+                    Func::from_handle(self.store.instance_func(self.position, func)).into()
+                }
+                ConstOp::I32Add => i32_operation(&mut stack, i32::wrapping_add),
+                ConstOp::I32Sub => i32_operation(&mut stack, i32::wrapping_sub),
+                ConstOp::I32Mul => i32_operation(&mut stack, i32::wrapping_mul),
+                ConstOp::I64Add => i64_operation(&mut stack, i64::wrapping_add),
+                ConstOp::I64Sub => i64_operation(&mut stack, i64::wrapping_sub),
+                ConstOp::I64Mul => i64_operation(&mut stack, i64::wrapping_mul),
+            };
+            stack.push(value);
+        }
+        stack.pop().expect("validated: an expression has a value")
+    }
+}
+
+fn i32_operation(stack: &mut Vec<Val>, operation: fn(i32, i32) -> i32) -> Val {
+    match (stack.pop(), stack.pop()) {
+        (Some(Val::I32(b)), Some(Val::I32(a))) => Val::I32(operation(a, b)),
+        other => unreachable!("validated: operands {other:?} of i32"),
+    }
+}
+
+fn i64_operation(stack: &mut Vec<Val>, operation: fn(i64, i64) -> i64) -> Val {
+    match (stack.pop(), stack.pop()) {
+        (Some(Val::I64(b)), Some(Val::I64(a))) => Val::I64(operation(a, b)),
+        other => unreachable!("validated: operands {other:?} of i64"),
+    }
+}

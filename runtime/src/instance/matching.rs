@@ -1,0 +1,105 @@
+//! Whether what is given fits what a module imports.
+//!
+//! Source: spec, *Structure › Types › Matching*, and *Embedding*: sizes of tables and memories are the present ones.
+
+use wrun_module::{ExternType, Limits};
+
+use crate::{
+    Error, Extern, ImportProblem, LinkError, Module, Result,
+    vm::{StoreOpaque, VmImports},
+};
+
+/// The imports by kind, when all fit.
+///
+/// # Errors
+/// With everything that does not.
+pub(super) fn check(store: &StoreOpaque, module: &Module, given: &[Extern]) -> Result<VmImports> {
+    if given.len() != module.imports().len() {
+        return Err(Error::usage(format!(
+            "the module has {} imports, and {} were given",
+            module.imports().len(),
+            given.len()
+        )));
+    }
+    let mut imports = VmImports::default();
+    let mut problems = Vec::new();
+    for (import, &item) in module.imports().zip(given) {
+        item.assert_in(store);
+        let found = type_in(store, item);
+        if !matches(&found, import.ty()) {
+            problems.push(ImportProblem::new(&import, Some(found)));
+        }
+        match item {
+            Extern::Func(func) => imports.funcs.push(func.handle()),
+            Extern::Table(table) => imports.tables.push(table.position(store)),
+            Extern::Memory(memory) => imports.memories.push(memory.position(store)),
+            Extern::Global(global) => imports.globals.push(global.position(store)),
+        }
+    }
+    if problems.is_empty() { Ok(imports) } else { Err(LinkError::new(module, problems).into()) }
+}
+
+fn type_in(store: &StoreOpaque, item: Extern) -> ExternType {
+    match item {
+        Extern::Func(func) => {
+            ExternType::Func((*store.engine().types().get(func.handle().type_id(store))).clone())
+        }
+        Extern::Table(table) => {
+            let table = store.table(table.position(store));
+            let mut ty = table.declared_type();
+            ty.limits.min = table.len();
+            ExternType::Table(ty)
+        }
+        Extern::Memory(memory) => {
+            let memory = store.memory(memory.position(store));
+            let mut ty = memory.declared_type();
+            ty.limits.min = memory.pages();
+            ExternType::Memory(ty)
+        }
+        Extern::Global(global) => ExternType::Global(store.global_type(global.position(store))),
+    }
+}
+
+/// Whether something of type `found` can be imported as `expected`.
+pub(crate) fn matches(found: &ExternType, expected: &ExternType) -> bool {
+    match (found, expected) {
+        (ExternType::Func(found), ExternType::Func(expected)) => found == expected,
+        (ExternType::Table(found), ExternType::Table(expected)) => {
+            found.element == expected.element && limits_match(found.limits, expected.limits)
+        }
+        (ExternType::Memory(found), ExternType::Memory(expected)) => {
+            limits_match(found.limits, expected.limits)
+        }
+        (ExternType::Global(found), ExternType::Global(expected)) => found == expected,
+        _ => false,
+    }
+}
+
+fn limits_match(found: Limits, expected: Limits) -> bool {
+    let max_fits = match (found.max, expected.max) {
+        (_, None) => true,
+        (Some(found), Some(expected)) => found <= expected,
+        (None, Some(_)) => false,
+    };
+    found.min >= expected.min && max_fits
+}
+
+#[cfg(test)]
+mod tests {
+    use wrun_module::{ExternType, Limits, MemoryType};
+
+    use super::matches;
+
+    fn memory(min: u64, max: Option<u64>) -> ExternType {
+        ExternType::Memory(MemoryType { limits: Limits { min, max } })
+    }
+
+    #[test]
+    fn limits_may_be_tighter_than_asked_for_and_not_wider() {
+        assert!(matches(&memory(2, Some(3)), &memory(1, Some(4))));
+        assert!(matches(&memory(2, Some(3)), &memory(1, None)));
+        assert!(!matches(&memory(1, None), &memory(2, None)));
+        assert!(!matches(&memory(2, None), &memory(1, Some(4))));
+        assert!(!matches(&memory(2, Some(5)), &memory(1, Some(4))));
+    }
+}

@@ -1,0 +1,163 @@
+//! [`Memory`]: a linear memory, with access that is checked.
+
+use wrun_module::MemoryType;
+
+use crate::{
+    AsContext, AsContextMut, Error, Result, StoreContext, StoreContextMut, store::StoreId,
+    vm::StoreOpaque,
+};
+
+/// A linear memory of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Memory {
+    store: StoreId,
+    position: usize,
+}
+
+/// A range that is not inside a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("out of bounds memory access: {len} bytes at {offset:#x} of a memory of {size:#x} bytes")]
+pub struct MemoryAccessError {
+    /// First byte of the range.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: usize,
+    /// Bytes of the memory.
+    pub size: u64,
+}
+
+impl Memory {
+    pub(crate) fn at(store: &StoreOpaque, position: usize) -> Self {
+        Self { store: store.id(), position }
+    }
+
+    pub(crate) fn position(self, store: &StoreOpaque) -> usize {
+        store.id().assert_eq(self.store, "memory");
+        self.position
+    }
+
+    /// A memory of the type's least size, all bytes zero.
+    ///
+    /// # Errors
+    /// When a limit of the store is passed or the system has no room.
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        if ty.limits.min > MemoryType::MAX_PAGES
+            || ty.limits.max.is_some_and(|max| max < ty.limits.min)
+        {
+            return Err(Error::usage(format!("{ty} is no valid type of a memory")));
+        }
+        let mut store = store.as_context_mut();
+        let position = store.opaque_mut().add_memory(ty)?;
+        Ok(Self::at(store.opaque(), position))
+    }
+
+    /// Its type, with the present size as the minimum.
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
+        let store = store.as_context();
+        let memory = store.opaque().memory(self.position(store.opaque()));
+        let mut ty = memory.declared_type();
+        ty.limits.min = memory.pages();
+        ty
+    }
+
+    /// Size in pages of 64 KiB.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        let store = store.as_context();
+        store.opaque().memory(self.position(store.opaque())).pages()
+    }
+
+    /// Size in bytes.
+    pub fn data_size(&self, store: impl AsContext) -> usize {
+        let store = store.as_context();
+        store.opaque().memory(self.position(store.opaque())).len() as usize
+    }
+
+    /// Its bytes.
+    ///
+    /// # Panics
+    /// When the memory is another store's; so do all methods.
+    pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
+        let store = store.into().into_opaque();
+        store.memory(self.position(store)).data()
+    }
+
+    /// Its bytes, to be changed.
+    pub fn data_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> &'a mut [u8] {
+        self.data_and_store_mut(store).0
+    }
+
+    /// Its bytes and the user's data of the store, both to be changed.
+    pub fn data_and_store_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> (&'a mut [u8], &'a mut T) {
+        let (store, data) = store.into().into_split();
+        let position = self.position(store);
+        (store.memory_mut(position).data_mut(), data)
+    }
+
+    /// Copies bytes out of it.
+    ///
+    /// # Errors
+    /// When the range is not inside; nothing is copied then.
+    pub fn read(
+        &self,
+        store: impl AsContext,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), MemoryAccessError> {
+        let store = store.as_context();
+        let data = store.opaque().memory(self.position(store.opaque())).data();
+        let range = range(data.len(), offset, buffer.len())?;
+        buffer.copy_from_slice(&data[range]);
+        Ok(())
+    }
+
+    /// Copies bytes into it.
+    ///
+    /// # Errors
+    /// When the range is not inside; nothing is copied then.
+    pub fn write(
+        &self,
+        mut store: impl AsContextMut,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), MemoryAccessError> {
+        let mut store = store.as_context_mut();
+        let position = self.position(store.opaque());
+        let data = store.opaque_mut().memory_mut(position).data_mut();
+        let range = range(data.len(), offset, bytes.len())?;
+        data[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Grows it by `delta` pages and gives the old size in pages.
+    ///
+    /// # Errors
+    /// When it would pass its maximum or a limit of the store, or the system has no room.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let mut store = store.as_context_mut();
+        let position = self.position(store.opaque());
+        let size = store.opaque().memory(position).pages();
+        store
+            .opaque_mut()
+            .grow_memory(position, delta)
+            .ok_or_else(|| Error::limit(format!("cannot grow a memory of {size} pages by {delta}")))
+    }
+}
+
+fn range(
+    size: usize,
+    offset: u64,
+    len: usize,
+) -> Result<std::ops::Range<usize>, MemoryAccessError> {
+    let start = usize::try_from(offset).ok();
+    let end = start.and_then(|start| start.checked_add(len)).filter(|&end| end <= size);
+    match (start, end) {
+        (Some(start), Some(end)) => Ok(start..end),
+        _ => Err(MemoryAccessError { offset, len, size: size as u64 }),
+    }
+}

@@ -1,0 +1,344 @@
+//! [`Module`]: a module that is compiled and loaded, ready to be instantiated.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
+    fs::{self, File},
+    path::Path,
+    ptr::NonNull,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use wrun_module::{
+    ExternIndex, ExternType, MemoryIndex, MemoryStyle, ModuleInfo,
+    image::{Image, ImageError, Metadata},
+    layout::ContextLayout,
+};
+
+use crate::{
+    Engine, Error, Result, host_cpu,
+    vm::{ActiveCode, LoadError, VmCode},
+};
+
+/// A compiled module. Cheap to clone; belongs to one engine and can be used in any of its stores.
+#[derive(Clone)]
+pub struct Module(Arc<ModuleInner>);
+
+pub(crate) struct ModuleInner {
+    engine: Engine,
+    code: ActiveCode,
+    layout: ContextLayout,
+    /// For each type of the module its number in the engine. Instances point to it.
+    type_ids: Box<[u32]>,
+    /// Number of a type in the engine, and the position of its trampolines; sorted.
+    trampolines: Box<[(u32, usize)]>,
+    exports: OnceLock<HashMap<String, ExternIndex>>,
+}
+
+impl Module {
+    /// Compiles a module from its binary format, or, with the feature `wat`, from text.
+    ///
+    /// # Errors
+    /// When the bytes are no valid module, when it uses what is not implemented or switched off, and when it cannot be
+    /// compiled. Images are refused: see [`Module::deserialize`].
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        let bytes = bytes.as_ref();
+        if Image::is_image(bytes) {
+            return Err(Error::usage(
+                "these bytes are no module but a compiled image, which is loaded with `deserialize`".into(),
+            ));
+        }
+        Self::load_own(engine, &engine.compile(bytes)?)
+    }
+
+    /// Compiles the module in a file, as [`new`](Self::new) does.
+    ///
+    /// # Errors
+    /// Those of `new`, and when the file cannot be read.
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
+        Self::new(engine, bytes).map_err(|error| error.context(path.display()))
+    }
+
+    /// Checks that bytes are a valid module that uses only what the engine allows.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+        wrun_module::parse(&binary(bytes)?, engine.config().features)?;
+        Ok(())
+    }
+
+    /// The image: what [`deserialize`](Self::deserialize) loads.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        Ok(self.0.code.code().bytes().to_vec())
+    }
+
+    /// Loads an image that [`serialize`](Self::serialize) or [`Engine::precompile`] made.
+    ///
+    /// # Errors
+    /// When it is damaged, made by another version, for another target or processor, or with options that do not fit
+    /// the engine.
+    ///
+    /// # Safety
+    /// An image is code. A damaged one is told by its checksum, but one that was made to do harm is not: the bytes must
+    /// come from a source that is trusted like a program of the system's.
+    #[allow(unsafe_code, reason = "says that the caller has to trust the image")]
+    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        Self::load_own(engine, bytes.as_ref())
+    }
+
+    /// Loads the image in a file, without copying it.
+    ///
+    /// # Errors
+    /// Those of [`deserialize`](Self::deserialize), and when the file cannot be read.
+    ///
+    /// # Safety
+    /// Besides what `deserialize` asks for, the file must not be changed while the module is in use.
+    #[allow(unsafe_code, reason = "says that the caller has to trust the image")]
+    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let unreadable = |error| Error::file(path, error);
+        let file = File::open(path).map_err(unreadable)?;
+        Self::load(engine, Instant::now(), VmCode::from_file(file)).map_err(|error| match error {
+            LoadError::System(error) => unreadable(error),
+            LoadError::Image(error) => Error::from(error).context(path.display()),
+        })
+    }
+
+    /// Loads an image from memory.
+    pub(crate) fn load_own(engine: &Engine, bytes: &[u8]) -> Result<Module> {
+        Self::load(engine, Instant::now(), VmCode::from_bytes(bytes)).map_err(|error| match error {
+            LoadError::System(error) => Error::limit(format!("cannot load an image: {error}")),
+            LoadError::Image(error) => error.into(),
+        })
+    }
+
+    fn load(
+        engine: &Engine,
+        start: Instant,
+        code: Result<VmCode, LoadError>,
+    ) -> Result<Module, LoadError> {
+        let code = code?;
+        let target = &code.image().target;
+        host_cpu::check(target).map_err(LoadError::Image)?;
+        if target.options.memory_style == MemoryStyle::Reserved
+            && engine.memory_style() == MemoryStyle::Checked
+        {
+            return Err(LoadError::Image(ImageError::Target(
+                "it relies on reserving 8 GiB of addresses for each memory, which is not possible here".into(),
+            )));
+        }
+        let code = code.activate()?;
+        let metadata = &code.code().image().metadata;
+        let types = engine.types();
+        let type_ids: Box<[u32]> = metadata.info.types.iter().map(|ty| types.id(ty)).collect();
+        let mut trampolines: Box<[(u32, usize)]> = metadata
+            .trampolines
+            .iter()
+            .enumerate()
+            .map(|(position, ty)| (type_ids[ty.index()], position))
+            .collect();
+        trampolines.sort_unstable();
+        let module = Arc::new(ModuleInner {
+            engine: engine.clone(),
+            layout: ContextLayout::new(&metadata.info),
+            type_ids,
+            trampolines,
+            exports: OnceLock::new(),
+            code,
+        });
+        engine.offer_trampolines(&module, module.trampolines.iter().map(|entry| entry.0));
+        tracing::debug!(time = ?start.elapsed(), "load");
+        Ok(Module(module))
+    }
+
+    pub(crate) fn from_inner(inner: Arc<ModuleInner>) -> Self {
+        Self(inner)
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The name in the `name` section.
+    pub fn name(&self) -> Option<&str> {
+        self.info().name.as_deref()
+    }
+
+    /// What it imports, in order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        self.info().imports.iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: self.info().import_type(import),
+        })
+    }
+
+    /// What it exports, in order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        self.info().exports.iter().map(|export| ExportType {
+            name: &export.name,
+            ty: self.info().extern_type(export.item),
+        })
+    }
+
+    /// The type of an export.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        Some(self.info().extern_type(self.export(name)?))
+    }
+
+    pub(crate) fn export(&self, name: &str) -> Option<ExternIndex> {
+        let exports = &self.info().exports;
+        // A map pays only for modules with many.
+        if exports.len() <= 16 {
+            return exports.iter().find(|export| export.name == name).map(|export| export.item);
+        }
+        let by_name = || exports.iter().map(|export| (export.name.clone(), export.item)).collect();
+        self.0.exports.get_or_init(by_name).get(name).copied()
+    }
+
+    /// The memory exported as `memory`.
+    pub(crate) fn default_memory(&self) -> Option<MemoryIndex> {
+        match self.export("memory")? {
+            ExternIndex::Memory(memory) => Some(memory),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &ActiveCode {
+        &self.0.code
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.0.code.code().image().metadata
+    }
+
+    pub(crate) fn info(&self) -> &ModuleInfo {
+        &self.metadata().info
+    }
+
+    pub(crate) fn layout(&self) -> &ContextLayout {
+        &self.0.layout
+    }
+
+    pub(crate) fn type_ids(&self) -> &[u32] {
+        &self.0.type_ids
+    }
+
+    /// The bytes that the data segments' places are ranges of.
+    pub(crate) fn data_section(&self) -> &[u8] {
+        let code = self.0.code.code();
+        &code.bytes()[code.image().data()]
+    }
+
+    /// The trampoline that calls functions of a type with arguments from memory.
+    pub(crate) fn array_to_native(&self, type_id: u32) -> Option<NonNull<u8>> {
+        self.0.code.array_to_native(self.signature(type_id)?)
+    }
+
+    /// The trampoline that calls on with arguments in memory.
+    pub(crate) fn native_to_array(&self, type_id: u32) -> Option<NonNull<u8>> {
+        self.0.code.native_to_array(self.signature(type_id)?)
+    }
+
+    fn signature(&self, type_id: u32) -> Option<usize> {
+        let found = self.0.trampolines.binary_search_by_key(&type_id, |entry| entry.0).ok()?;
+        Some(self.0.trampolines[found].1)
+    }
+
+    /// The index of the function whose code is at an offset.
+    pub(crate) fn function_at(&self, code_offset: u32) -> Option<u32> {
+        let code = self.0.code.code();
+        let position = code.image().funcs(code.bytes()).find(code_offset)?;
+        Some(self.info().num_imported_funcs + position as u32)
+    }
+
+    /// The name of a function.
+    pub(crate) fn func_name(&self, func: u32) -> Option<&str> {
+        let code = self.0.code.code();
+        code.image().names(code.bytes()).get(func)
+    }
+
+    /// The offset in the module's binary that the code at an offset comes from.
+    pub(crate) fn module_offset(&self, code_offset: u32) -> Option<u32> {
+        let code = self.0.code.code();
+        code.image().addresses(code.bytes()).find(code_offset)
+    }
+
+    /// The bytes of one of the module's DWARF sections.
+    pub(crate) fn dwarf_section(&self, name: &str) -> &[u8] {
+        let code = self.0.code.code();
+        code.image().dwarf(code.bytes(), name)
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// An import of a module.
+#[derive(Clone, Debug)]
+pub struct ImportType<'a> {
+    module: &'a str,
+    name: &'a str,
+    ty: ExternType,
+}
+
+impl<'a> ImportType<'a> {
+    /// The first name.
+    pub fn module(&self) -> &'a str {
+        self.module
+    }
+
+    /// The second name.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The type.
+    pub fn ty(&self) -> &ExternType {
+        &self.ty
+    }
+}
+
+/// An export of a module.
+#[derive(Clone, Debug)]
+pub struct ExportType<'a> {
+    name: &'a str,
+    ty: ExternType,
+}
+
+impl<'a> ExportType<'a> {
+    /// The name.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The type.
+    pub fn ty(&self) -> &ExternType {
+        &self.ty
+    }
+}
+
+/// The binary format of a module that may be text.
+#[cfg(feature = "wat")]
+pub(crate) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+    Ok(wat::parse_bytes(bytes)?)
+}
+
+/// The binary format of a module.
+#[cfg(not(feature = "wat"))]
+#[allow(clippy::unnecessary_wraps, reason = "as the other one")]
+pub(crate) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+    Ok(bytes.into())
+}

@@ -1,0 +1,302 @@
+//! [`VmInstance`]: an instance's context, and what libcalls need to know of it.
+
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    ptr::NonNull,
+};
+
+use wrun_module::{
+    DataIndex, DataPlace, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
+    layout::{GlobalPlace, context},
+};
+
+use super::{
+    exit::LIBCALLS,
+    func::FuncHandle,
+    layout::{VmContextHead, VmFuncRef, VmGlobal, VmImportedFunc, VmInstanceHead, VmSlot},
+    memory::VmMemory,
+    store::StoreOpaque,
+    table::{VmRef, VmTable},
+};
+use crate::{Error, Module};
+
+/// What an instance gets from outside, in the order of its index spaces; all but the functions by position in the
+/// store.
+#[derive(Debug, Default)]
+pub(crate) struct VmImports {
+    pub(crate) funcs: Vec<FuncHandle>,
+    pub(crate) tables: Vec<usize>,
+    pub(crate) memories: Vec<usize>,
+    pub(crate) globals: Vec<usize>,
+}
+
+/// An instance.
+#[derive(Debug)]
+pub(crate) struct VmInstance {
+    module: Module,
+    context: ContextBlock,
+    /// Positions in the store, imported ones first.
+    tables: Vec<usize>,
+    memories: Vec<usize>,
+    globals: Vec<usize>,
+    imported_funcs: Vec<FuncHandle>,
+    /// The elements of each segment; none once it is dropped.
+    elements: Vec<Box<[VmRef]>>,
+    dropped_data: Vec<bool>,
+    /// The memory exported as `memory`.
+    default_memory: Option<usize>,
+}
+
+/// The memory of a context.
+#[derive(Debug)]
+struct ContextBlock {
+    base: NonNull<u8>,
+    layout: Layout,
+}
+
+impl ContextBlock {
+    fn new(size: u32) -> Self {
+        let layout =
+            Layout::from_size_align(size as usize, 16).expect("the size of a context fits");
+        // SAFETY: a context is never empty: it has a head.
+        let base = unsafe { alloc_zeroed(layout) };
+        let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };
+        Self { base, layout }
+    }
+
+    /// Writes to an offset of the layout that the context was made with.
+    fn write<T>(&self, offset: u32, value: T) {
+        let offset = offset as usize;
+        assert!(offset + size_of::<T>() <= self.layout.size(), "write behind a context");
+        // SAFETY: in bounds by the assertion; the layout aligns every part; no code of the instance runs while the
+        // store is borrowed.
+        unsafe { self.base.as_ptr().add(offset).cast::<T>().write(value) }
+    }
+
+    fn at<T>(&self, offset: u32) -> NonNull<T> {
+        assert!(offset as usize + size_of::<T>() <= self.layout.size(), "pointer behind a context");
+        // SAFETY: in bounds by the assertion.
+        unsafe { self.base.add(offset as usize).cast() }
+    }
+}
+
+impl Drop for ContextBlock {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `new` with this layout.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+    }
+}
+
+impl StoreOpaque {
+    /// Makes an instance of a module and gives its position: tables are null, memories zero, globals zero, element
+    /// segments empty. `imports` match the module's.
+    ///
+    /// # Errors
+    /// When a limit of the store is passed, or the system has no room.
+    pub(crate) fn create_instance(
+        &mut self,
+        module: &Module,
+        imports: VmImports,
+    ) -> Result<usize, Error> {
+        let position = self.next_instance()?;
+        let info = module.info();
+        let VmImports { funcs, mut tables, mut memories, mut globals } = imports;
+        for table in &info.tables[tables.len()..] {
+            tables.push(self.add_table(table.ty)?);
+        }
+        for &memory in &info.memories[memories.len()..] {
+            memories.push(self.add_memory(memory)?);
+        }
+        let context = ContextBlock::new(module.layout().size());
+        self.write_head(&context, module, position);
+        let layout = module.layout();
+        for (index, func) in funcs.iter().enumerate() {
+            let func_ref = func.resolve(self);
+            context.write(
+                layout.imported_func(FuncIndex::from_index(index)),
+                VmImportedFunc {
+                    native: func_ref.native,
+                    context: func_ref.context,
+                    func_ref: NonNull::from(func_ref),
+                },
+            );
+        }
+        for (index, &table) in tables.iter().enumerate() {
+            context
+                .write(layout.table(TableIndex::from_index(index)), table_slot(self.table(table)));
+        }
+        for (index, &memory) in memories.iter().enumerate() {
+            let slot = memory_slot(self.memory(memory));
+            context.write(layout.memory(MemoryIndex::from_index(index)), slot);
+        }
+        for index in 0..info.globals.len() {
+            match layout.global(GlobalIndex::from_index(index)) {
+                GlobalPlace::Pointer(offset) => {
+                    context.write(offset, self.global(globals[index]).place)
+                }
+                GlobalPlace::Inline(offset) => {
+                    let place: NonNull<VmGlobal> = context.at(offset);
+                    globals.push(self.add_global(info.globals[index].ty, place));
+                }
+            }
+        }
+        write_func_refs(&context, module);
+        Ok(self.add_instance(VmInstance {
+            module: module.clone(),
+            context,
+            default_memory: module.default_memory().map(|memory| memories[memory.index()]),
+            tables,
+            memories,
+            globals,
+            imported_funcs: funcs,
+            elements: vec![Box::default(); info.elements.len()],
+            dropped_data: vec![false; info.data.len()],
+        }))
+    }
+
+    fn write_head(&mut self, context: &ContextBlock, module: &Module, position: usize) {
+        let head = VmContextHead { magic: context::INSTANCE_MAGIC, store: self.vm_context() };
+        context.write(
+            0,
+            VmInstanceHead {
+                head,
+                libcalls: LIBCALLS.as_ptr().cast(),
+                type_ids: module.type_ids().as_ptr(),
+                instance: position,
+            },
+        );
+    }
+
+    /// The function with an index in an instance. It is imported or escapes.
+    pub(crate) fn instance_func(&self, instance: usize, func: FuncIndex) -> FuncHandle {
+        let instance = self.instance(instance);
+        if let Some(imported) = instance.imported_funcs.get(func.index()) {
+            return *imported;
+        }
+        let slot = instance.module.info().func_ref(func).expect("the function escapes");
+        FuncHandle::new(self.id(), instance.context.at(instance.module.layout().func_ref(slot)))
+    }
+
+    /// Fills an element segment of an instance.
+    pub(crate) fn set_elements(&mut self, instance: usize, elem: ElemIndex, items: Box<[VmRef]>) {
+        self.instance_mut(instance).elements[elem.index()] = items;
+    }
+
+    /// The references to functions of an instance.
+    pub(crate) fn func_elements(&self, instance: usize, funcs: &[FuncIndex]) -> Box<[VmRef]> {
+        let reference = |&func| VmRef::func(Some(self.instance_func(instance, func).pointer()));
+        funcs.iter().map(reference).collect()
+    }
+
+    /// Copies elements of a segment into a table of an instance, as `table.init` does, and drops the segment.
+    ///
+    /// # Errors
+    /// When the table has no room for them; nothing is written then.
+    pub(crate) fn initialise_table(
+        &mut self,
+        instance: usize,
+        table: TableIndex,
+        start: u64,
+        elem: ElemIndex,
+    ) -> Result<(), super::table::OutOfTable> {
+        let items = std::mem::take(&mut self.instance_mut(instance).elements[elem.index()]);
+        let table = self.instance(instance).table(table);
+        self.table_mut(table).write(start, &items)
+    }
+
+    /// Drops a data segment.
+    pub(crate) fn drop_data(&mut self, instance: usize, data: DataIndex) {
+        self.instance_mut(instance).drop_data(data);
+    }
+}
+
+/// Writes the references to the functions that the module defines and that escape.
+fn write_func_refs(context: &ContextBlock, module: &Module) {
+    let info = module.info();
+    for (slot, decl) in info.func_refs.iter().enumerate() {
+        if info.is_imported_func(decl.func) {
+            // References to imported functions are those of the functions themselves.
+            continue;
+        }
+        let position = decl.func.index() - info.num_imported_funcs as usize;
+        let native = module.code().function(position).expect("checked when the image was loaded");
+        context.write(
+            module.layout().func_ref(slot as u32),
+            VmFuncRef {
+                native,
+                context: context.at(0),
+                type_id: module.type_ids()[decl.ty.index()],
+            },
+        );
+    }
+}
+
+fn table_slot(table: &VmTable) -> VmSlot {
+    VmSlot { base: table.definition.base, definition: NonNull::from(&table.definition) }
+}
+
+fn memory_slot(memory: &VmMemory) -> VmSlot {
+    VmSlot { base: memory.definition.base, definition: NonNull::from(&memory.definition) }
+}
+
+impl VmInstance {
+    /// The module.
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Position of a table in the store.
+    pub(crate) fn table(&self, table: TableIndex) -> usize {
+        self.tables[table.index()]
+    }
+
+    /// Position of a memory in the store.
+    pub(crate) fn memory(&self, memory: MemoryIndex) -> usize {
+        self.memories[memory.index()]
+    }
+
+    /// Position of a global in the store.
+    pub(crate) fn global(&self, global: GlobalIndex) -> usize {
+        self.globals[global.index()]
+    }
+
+    /// Position of the memory exported as `memory`.
+    pub(crate) fn default_memory(&self) -> Option<usize> {
+        self.default_memory
+    }
+
+    /// The bytes of a data segment; none when it was dropped. `module` is the instance's.
+    pub(crate) fn data_segment<'m>(&self, module: &'m Module, data: DataIndex) -> &'m [u8] {
+        if self.dropped_data[data.index()] {
+            return &[];
+        }
+        match module.metadata().data.segments[data.index()] {
+            DataPlace::Mapped => &[],
+            DataPlace::Copied { start, len } => {
+                &module.data_section()[start as usize..(start + len) as usize]
+            }
+        }
+    }
+
+    pub(super) fn drop_data(&mut self, data: DataIndex) {
+        self.dropped_data[data.index()] = true;
+    }
+
+    /// The elements of a segment.
+    pub(super) fn element_segment(&self, elem: ElemIndex) -> &[VmRef] {
+        &self.elements[elem.index()]
+    }
+
+    pub(super) fn drop_element(&mut self, elem: ElemIndex) {
+        self.elements[elem.index()] = Box::default();
+    }
+
+    /// Notes the new place of a memory of the store, when the instance uses it.
+    pub(super) fn memory_moved(&self, position: usize, memory: &VmMemory) {
+        for (index, _) in self.memories.iter().enumerate().filter(|(_, other)| **other == position)
+        {
+            let offset = self.module.layout().memory(MemoryIndex::from_index(index));
+            self.context.write(offset, memory_slot(memory));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The libcalls: what generated code asks the runtime to do. One function for each row of the table in `wrun_module`,
+//! whose signature it must have; the stubs of [`super::exit`] lead here.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+};
+
+use wrun_module::{DataIndex, ElemIndex, MemoryIndex, TableIndex, TrapCode, for_each_libcall};
+
+use super::{
+    activation::{Failure, fail},
+    frames::Trace,
+    instance::VmInstance,
+    layout::VmInstanceHead,
+    store::StoreOpaque,
+    table::VmRef,
+};
+
+/// Defines the functions of the table: each finds its store and instance, calls the function of the same name in
+/// [`work`], and ends the activation when that fails.
+macro_rules! define_libcalls {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// Called by generated code only, through the stub.
+            pub(super) unsafe extern "C" fn $name(context: *mut VmInstanceHead, $($param: $ty),*) $(-> $result)? {
+                // SAFETY: generated code passes the context of its instance, whose store waits for this call.
+                unsafe { call(context, |store, instance| work::$name(store, instance, $($param),*)) }
+            }
+        )*
+    };
+}
+
+for_each_libcall!(define_libcalls);
+
+/// Runs a libcall's work.
+///
+/// # Safety
+/// `context` is the context of an instance whose code waits for this call.
+unsafe fn call<R: Copy>(
+    context: *mut VmInstanceHead,
+    work: impl FnOnce(&mut StoreOpaque, usize) -> Result<R, TrapCode>,
+) -> R {
+    // SAFETY: while code of a store runs its context points to the store, which is borrowed for it.
+    let (vm, instance) = unsafe { ((*context).head.store, (*context).instance) };
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: as above; the reference ends with the closure.
+        work(unsafe { &mut *(*vm).store }, instance)
+    }));
+    let failure = match result {
+        Ok(Ok(result)) => return result,
+        // SAFETY: the stub has just noted the frame that calls.
+        Ok(Err(code)) => Failure::Trap(code, unsafe { Trace::capture_at_exit(vm) }),
+        Err(payload) => Failure::Panic(payload),
+    };
+    // SAFETY: called from within an activation, and nothing here has to be dropped any more.
+    unsafe { fail(failure) }
+}
+
+/// What the libcalls do, without the way there.
+mod work {
+    use super::*;
+
+    type Outcome<R> = Result<R, TrapCode>;
+
+    const MEMORY: TrapCode = TrapCode::MemoryOutOfBounds;
+    const TABLE: TrapCode = TrapCode::TableOutOfBounds;
+
+    /// −1 when it fails, as the instructions give it.
+    fn size_or_failure(size: Option<u64>) -> i64 {
+        size.map_or(-1, |size| size as i64)
+    }
+
+    /// The position in the store of an instance's memory.
+    fn memory_of(store: &StoreOpaque, instance: usize, memory: i32) -> usize {
+        store.instance(instance).memory(MemoryIndex(memory as u32))
+    }
+
+    fn table_of(store: &StoreOpaque, instance: usize, table: i32) -> usize {
+        store.instance(instance).table(TableIndex(table as u32))
+    }
+
+    pub(super) fn memory_grow(
+        store: &mut StoreOpaque,
+        instance: usize,
+        memory: i32,
+        delta: i64,
+    ) -> Outcome<i64> {
+        let memory = memory_of(store, instance, memory);
+        Ok(size_or_failure(store.grow_memory(memory, delta as u64)))
+    }
+
+    pub(super) fn memory_copy(
+        store: &mut StoreOpaque,
+        instance: usize,
+        dst_memory: i32,
+        src_memory: i32,
+        dst: i64,
+        src: i64,
+        len: i64,
+    ) -> Outcome<()> {
+        let dst_memory = memory_of(store, instance, dst_memory);
+        let src_memory = memory_of(store, instance, src_memory);
+        let source = range(src as u64, len as u64, store.memory(src_memory).len()).ok_or(MEMORY)?;
+        let target = range(dst as u64, len as u64, store.memory(dst_memory).len()).ok_or(MEMORY)?;
+        if dst_memory == src_memory {
+            store.memory_mut(dst_memory).data_mut().copy_within(source, target.start);
+            return Ok(());
+        }
+        let from = store.memory(src_memory).data()[source].as_ptr();
+        let to = &mut store.memory_mut(dst_memory).data_mut()[target];
+        // SAFETY: both are `len` bytes, of two memories, which never overlap; the first did not move since.
+        unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
+    pub(super) fn memory_fill(
+        store: &mut StoreOpaque,
+        instance: usize,
+        memory: i32,
+        dst: i64,
+        value: i32,
+        len: i64,
+    ) -> Outcome<()> {
+        let memory = memory_of(store, instance, memory);
+        let memory = store.memory_mut(memory);
+        let target = range(dst as u64, len as u64, memory.len()).ok_or(MEMORY)?;
+        memory.data_mut()[target].fill(value as u8);
+        Ok(())
+    }
+
+    pub(super) fn memory_init(
+        store: &mut StoreOpaque,
+        instance: usize,
+        memory: i32,
+        data: i32,
+        dst: i64,
+        src: i32,
+        len: i32,
+    ) -> Outcome<()> {
+        let memory = memory_of(store, instance, memory);
+        let module = store.instance(instance).module().clone();
+        let bytes = store.instance(instance).data_segment(&module, DataIndex(data as u32));
+        let source =
+            range(src as u32 as u64, len as u32 as u64, bytes.len() as u64).ok_or(MEMORY)?;
+        let bytes = &bytes[source];
+        let memory = store.memory_mut(memory);
+        let target = range(dst as u64, bytes.len() as u64, memory.len()).ok_or(MEMORY)?;
+        memory.data_mut()[target].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    pub(super) fn data_drop(store: &mut StoreOpaque, instance: usize, data: i32) -> Outcome<()> {
+        store.instance_mut(instance).drop_data(DataIndex(data as u32));
+        Ok(())
+    }
+
+    pub(super) fn table_grow(
+        store: &mut StoreOpaque,
+        instance: usize,
+        table: i32,
+        delta: i64,
+        init: i64,
+    ) -> Outcome<i64> {
+        let table = table_of(store, instance, table);
+        Ok(size_or_failure(store.grow_table(table, delta as u64, VmRef(init as u64))))
+    }
+
+    pub(super) fn table_fill(
+        store: &mut StoreOpaque,
+        instance: usize,
+        table: i32,
+        dst: i64,
+        value: i64,
+        len: i64,
+    ) -> Outcome<()> {
+        let table = table_of(store, instance, table);
+        let result = store.table_mut(table).fill(dst as u64, VmRef(value as u64), len as u64);
+        result.map_err(|_| TABLE)
+    }
+
+    pub(super) fn table_copy(
+        store: &mut StoreOpaque,
+        instance: usize,
+        dst_table: i32,
+        src_table: i32,
+        dst: i64,
+        src: i64,
+        len: i64,
+    ) -> Outcome<()> {
+        let dst_table = table_of(store, instance, dst_table);
+        let src_table = table_of(store, instance, src_table);
+        let (dst, src, len) = (dst as u64, src as u64, len as u64);
+        if dst_table == src_table {
+            return store.table_mut(dst_table).copy_within(dst, src, len).map_err(|_| TABLE);
+        }
+        let elements = store.table(src_table).read(src, len).map_err(|_| TABLE)?;
+        store.table_mut(dst_table).write(dst, &elements).map_err(|_| TABLE)
+    }
+
+    pub(super) fn table_init(
+        store: &mut StoreOpaque,
+        instance: usize,
+        table: i32,
+        elem: i32,
+        dst: i64,
+        src: i32,
+        len: i32,
+    ) -> Outcome<()> {
+        let table = table_of(store, instance, table);
+        let elements: &[VmRef] = store.instance(instance).element_segment(ElemIndex(elem as u32));
+        let source =
+            range(src as u32 as u64, len as u32 as u64, elements.len() as u64).ok_or(TABLE)?;
+        let elements = elements[source].to_vec();
+        store.table_mut(table).write(dst as u64, &elements).map_err(|_| TABLE)
+    }
+
+    pub(super) fn elem_drop(store: &mut StoreOpaque, instance: usize, elem: i32) -> Outcome<()> {
+        VmInstance::drop_element(store.instance_mut(instance), ElemIndex(elem as u32));
+        Ok(())
+    }
+
+    /// `start..start + len`, when that is inside `0..size`.
+    fn range(start: u64, len: u64, size: u64) -> Option<std::ops::Range<usize>> {
+        let end = start.checked_add(len).filter(|&end| end <= size)?;
+        Some(start as usize..end as usize)
+    }
+}

@@ -1,0 +1,112 @@
+//! [`Mapping`]: a range of the address space that is ours, and the few things done with it.
+
+use std::{fs::File, io, ptr::NonNull};
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+
+/// Addresses reserved from the system, released when dropped.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping is memory like any other and bound to no thread.
+unsafe impl Send for Mapping {}
+// SAFETY: a shared reference only gives out addresses; access through them is argued where it happens.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Bytes to which all lengths and offsets are rounded; a multiple of the system's pages.
+    pub(super) const PAGE: usize = 64 * 1024;
+
+    /// Reserves `len` bytes that can not be accessed yet and cost nothing.
+    pub(super) fn reserve(len: usize) -> io::Result<Self> {
+        let len =
+            len.max(1).checked_next_multiple_of(Self::PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
+        // SAFETY: the system chooses the place, so nothing that exists is replaced.
+        let base = unsafe {
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+            mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::empty(), flags)?
+        };
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, len })
+    }
+
+    /// Maps `len` bytes from the start of a file, readable.
+    pub(super) fn of_file(file: &File, len: usize) -> io::Result<Self> {
+        // SAFETY: the system chooses the place, so nothing that exists is replaced.
+        let base = unsafe {
+            mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, file, 0)?
+        };
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, len })
+    }
+
+    /// The first byte.
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Number of bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes bytes of a reservation readable and writable; they are zero unless they were accessible before.
+    pub(super) fn make_accessible(&self, start: usize, len: usize) -> io::Result<()> {
+        self.protect(start, len, MprotectFlags::READ | MprotectFlags::WRITE)
+    }
+
+    /// Makes bytes executable and readable, and not writable.
+    pub(super) fn make_executable(&self, start: usize, len: usize) -> io::Result<()> {
+        self.protect(start, len, MprotectFlags::READ | MprotectFlags::EXEC)
+    }
+
+    fn protect(&self, start: usize, len: usize, flags: MprotectFlags) -> io::Result<()> {
+        self.check(start, len)?;
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: the range is inside the mapping, and only this module's users know of it.
+        unsafe { Ok(mprotect(self.base.as_ptr().add(start).cast(), len, flags)?) }
+    }
+
+    /// Replaces bytes by a private copy-on-write view of a file's. `start`, `offset` and `len` are multiples of
+    /// [`Self::PAGE`].
+    pub(super) fn map_file_over(
+        &mut self,
+        start: usize,
+        len: usize,
+        file: &File,
+        offset: u64,
+    ) -> io::Result<()> {
+        self.check(start, len)?;
+        if len == 0 {
+            return Ok(());
+        }
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up.
+        unsafe {
+            let place = self.base.as_ptr().add(start).cast();
+            mmap(place, len, protection, flags, file, offset)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, start: usize, len: usize) -> io::Result<()> {
+        match start.checked_add(len) {
+            Some(end) if end <= self.len => Ok(()),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range was mapped by `self`, and its users borrow or own `self`.
+        // A failure leaves the addresses reserved, which harms nobody.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}

@@ -1,0 +1,44 @@
+//! The machine: everything that deals with raw memory, code and signals, and the only place with `unsafe` code.
+//!
+//! What the rest of the crate sees of it is safe to use:
+//! - [`code`] maps images; [`mapping`] is the address space under it, under [`memory`], [`table`] and [`stack`];
+//! - [`layout`] is the data that generated code reads, held against the table in `wrun_module`;
+//! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
+//! - [`activation`] goes into WebAssembly and comes back, [`exit`] and [`libcalls`] are called from there;
+//! - [`signals`] turns faults into traps, [`frames`] finds out where they happened;
+//! - [`func`] is functions of both worlds, [`value`] their values.
+//!
+//! # What keeps it sound
+//! Code of a store runs only while the store is borrowed exclusively by the call that entered it. Whoever is called from
+//! there works on that borrow until it returns. Nothing that a store's code points to is freed or moved before the
+//! store is dropped, but for memories that grow, whose new place is written wherever the old one was.
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+compile_error!(
+    "wrun runs on x86-64 Linux; other systems need their own entry, exit and signal handling in runtime/src/vm/"
+);
+
+mod activation;
+mod code;
+mod exit;
+mod frames;
+mod func;
+mod instance;
+mod layout;
+mod libcalls;
+mod mapping;
+mod memory;
+mod signals;
+mod stack;
+mod store;
+mod table;
+mod value;
+
+pub(crate) use code::{ActiveCode, LoadError, VmCode};
+pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
+pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub(crate) use instance::VmImports;
+pub(crate) use memory::can_reserve;
+pub(crate) use signals::install as install_signal_handler;
+pub(crate) use store::StoreOpaque;
+pub(crate) use table::VmRef;
