@@ -1,7 +1,7 @@
 //! From the body of a WebAssembly function to CLIF.
 //!
 //! [`translate`] walks a body once. Each opcode goes through `dispatch` to the method `visit_<opcode>` of
-//! [`FuncTranslator`](function::FuncTranslator) in the file of its family:
+//! [`FuncTranslator`] in the file of its family:
 //!
 //! - `control`, `call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `variable`, `reference`, `table`, `memory`, `bulk`: locals, globals, references and what an instance owns;
