@@ -1,7 +1,7 @@
 // Allocates pieces of 1 MiB until there is no more, then prints "grew by N MiB, then ENOMEM" and returns 0.
 //
-// N is somewhat below the limit that the runner sets on linear memory; where that is above 2 GiB, this C library's allocator
-// stops just below 2 GiB by itself. Each piece is written to at its end, so that memory that was promised but is not there
+// N is below the limit that the runner sets on linear memory, maybe by far: this C library's allocator asks for ever larger
+// pieces, and gives up at the first one that it does not get. It stops just below 2 GiB by itself. Each piece is written to at its end, so that memory that was promised but is not there
 // shows. Freed pieces must be usable again: if they are not, it prints that on standard error and ends with 1.
 
 #include "errno_name.h"
