@@ -1,6 +1,6 @@
 //! [`CraneliftCompiler`]: from a parsed module to the bytes of an image.
 
-use std::{collections::HashSet, fmt, time::Instant};
+use std::{collections::HashSet, fmt, mem, time::Instant};
 
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use object::elf;
@@ -55,7 +55,7 @@ impl CraneliftCompiler {
     /// Writes an image of `linked`, whose first functions are the module's and whose others are trampolines.
     fn image(
         &self,
-        linked: &Linked,
+        mut linked: Linked,
         metadata: &Metadata,
         data: &[u8],
         mut tables: Vec<(String, Vec<u8>)>,
@@ -64,9 +64,12 @@ impl CraneliftCompiler {
         tables.extend([
             (section::FUNCS.to_owned(), FuncTable::encode(funcs)),
             (section::TRAMPOLINES.to_owned(), FuncTable::encode(trampolines)),
-            (section::TRAPS.to_owned(), TrapTable::encode(&linked.traps)),
-            (section::ADDRESSES.to_owned(), AddressMap::encode(&linked.addresses)),
         ]);
+        // These two are large: each is dropped when it is encoded, before the image is written.
+        let traps = TrapTable::encode(&mem::take(&mut linked.traps));
+        tables.push((section::TRAPS.to_owned(), traps));
+        let addresses = AddressMap::encode(&mem::take(&mut linked.addresses));
+        tables.push((section::ADDRESSES.to_owned(), addresses));
         image::write(&Sections {
             machine: match self.isa.triple().architecture {
                 Architecture::Aarch64(_) => elf::EM_AARCH64.0,
@@ -117,7 +120,7 @@ impl Compiler for CraneliftCompiler {
             let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
             let mut tables = dwarf(module);
             tables.push((section::NAMES.to_owned(), NameTable::encode(names)));
-            self.image(&linked, &metadata, &data, tables)
+            self.image(linked, &metadata, &data, tables)
         })?;
         debug!(elapsed = ?start.elapsed(), bytes = image.len(), "link");
         Ok(image)
@@ -132,7 +135,7 @@ impl Compiler for CraneliftCompiler {
         let info = ModuleInfo { types: types.to_vec(), ..ModuleInfo::default() };
         let metadata = Metadata { info, trampolines, ..Metadata::default() };
         let names = (section::NAMES.to_owned(), NameTable::encode(std::iter::empty()));
-        self.image(&linked, &metadata, &[], vec![names])
+        self.image(linked, &metadata, &[], vec![names])
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindContext, UnwindSection};
+use gimli::{
+    BaseAddresses, CfaRule, CieOrFde, EhFrame, LittleEndian, UnwindContext, UnwindSection,
+};
 use object::{
-    Endianness, Object, ObjectSection, elf,
+    Architecture, Endianness, Object, ObjectSection, elf,
     read::elf::{ElfFile64, FileHeader},
 };
 use wrun_cranelift::CraneliftCompiler;
@@ -72,7 +74,8 @@ fn places(elf: &ElfFile64<'_>) -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// Start and length of what the unwind tables cover, by start. Each is checked to have usable rows.
+/// Start and length of what the unwind tables cover, by start. Each is checked to have usable rows, and to find the
+/// frame by its pointer in the end.
 fn unwound(elf: &ElfFile64<'_>) -> BTreeMap<u32, u32> {
     let (text, _) = content(elf, section::TEXT);
     let (address, bytes) = content(elf, section::EH_FRAME);
@@ -86,11 +89,15 @@ fn unwound(elf: &ElfFile64<'_>) -> BTreeMap<u32, u32> {
         let fde = partial.parse(EhFrame::cie_from_offset).expect("a readable entry");
         let start = fde.initial_address();
         let mut table = fde.rows(&frames, &bases, &mut context).expect("rows");
-        let mut end = start;
+        let (mut end, mut cfa) = (start, None);
         while let Some(row) = table.next_row().expect("readable rows") {
             assert_eq!(row.start_address(), end, "rows follow one another");
             end = row.end_address();
+            cfa = Some(row.cfa().clone());
         }
+        let pointer =
+            gimli::Register(if elf.architecture() == Architecture::Aarch64 { 29 } else { 6 });
+        assert_eq!(cfa, Some(CfaRule::RegisterAndOffset { register: pointer, offset: 16 }));
         assert_eq!(end, start + fde.len(), "the rows cover the function");
         let start = u32::try_from(start - text).expect("it is within the text");
         assert_eq!(covered.insert(start, fde.len() as u32), None, "two entries for {start:#x}");
@@ -230,4 +237,14 @@ fn a_module_of_a_hundred_thousand_functions_compiles() {
     let bytes = compile(&text, None, options);
     let elf = elf(&bytes);
     assert_eq!(unwound(&elf).len(), 100_000);
+}
+
+#[test]
+fn a_function_of_a_megabyte_compiles() {
+    let loads = "local.get 0 i32.load offset=8 local.set 0 ".repeat(150_000);
+    let text = format!("(module (memory 1) (func (param i32) (result i32) {loads} local.get 0))");
+    let options = CompileOptions { opt_level: OptLevel::None, ..CompileOptions::default() };
+    let bytes = compile(&text, None, options);
+    let image = Image::parse(&bytes).expect("a valid image");
+    assert_eq!(image.traps(&bytes).len(), 150_000);
 }
