@@ -1,0 +1,94 @@
+//! Reading and writing files, streams and sockets.
+//!
+//! Buffers are lists of address and length, eight bytes each. A read fills the first buffer that is not empty, which
+//! the specification allows: it may return less than was asked for.
+
+use crate::call::{Call, run};
+use crate::errno::Errno;
+use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
+use wrun_runtime::Result;
+
+/// Reads from a place in a file and leaves the position alone.
+///
+/// - `fd`: the file
+/// - `iovs`, `iovs_len`: the buffers
+/// - `offset`: the place
+/// - `nread`: where the number of bytes goes; zero is the end of the file
+///
+/// `badf`: not a file that is open for reading. `spipe`: it has no positions. A wild buffer traps.
+///
+/// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_pread>
+pub(crate) fn fd_pread(
+    call: &mut Call<'_>,
+    fd: i32,
+    iovs: i32,
+    iovs_len: i32,
+    offset: i64,
+    nread: i32,
+) -> Result<Errno> {
+    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
+    run(abi::fd_pread(ctx, memory, fd, iovs, iovs_len, offset, nread))
+}
+
+/// Writes to a place in a file and leaves the position alone.
+///
+/// - `fd`: the file
+/// - `iovs`, `iovs_len`: the buffers
+/// - `offset`: the place
+/// - `nwritten`: where the number of bytes goes
+///
+/// `badf`: not a file that is open for writing. `nospc`, `dquot`, `fbig`: no room. `spipe`: it has no positions. A
+/// wild buffer traps.
+///
+/// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_pwrite>
+pub(crate) fn fd_pwrite(
+    call: &mut Call<'_>,
+    fd: i32,
+    iovs: i32,
+    iovs_len: i32,
+    offset: i64,
+    nwritten: i32,
+) -> Result<Errno> {
+    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
+    run(abi::fd_pwrite(ctx, memory, fd, iovs, iovs_len, offset, nwritten))
+}
+
+/// Reads from a file, stream or socket.
+///
+/// - `fd`: where from
+/// - `iovs`, `iovs_len`: the buffers
+/// - `nread`: where the number of bytes goes; zero is the end
+///
+/// `badf`: not open for reading. `again`: it does not block and has nothing yet. `intr`: a signal came first. A wild
+/// buffer traps.
+///
+/// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_read>
+pub(crate) fn fd_read(
+    call: &mut Call<'_>,
+    fd: i32,
+    iovs: i32,
+    iovs_len: i32,
+    nread: i32,
+) -> Result<Errno> {
+    run(abi::fd_read(&mut call.ctx.inner, &mut call.memory, fd, iovs, iovs_len, nread))
+}
+
+/// Writes to a file, stream or socket; what was written to a stream is visible at once.
+///
+/// - `fd`: where to
+/// - `iovs`, `iovs_len`: the buffers
+/// - `nwritten`: where the number of bytes goes
+///
+/// `badf`: not open for writing. `pipe`: nobody reads the other end any more. `again`: it does not block and has no
+/// room yet. `nospc`, `dquot`, `fbig`: no room. `intr`: a signal came first. A wild buffer traps.
+///
+/// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_write>
+pub(crate) fn fd_write(
+    call: &mut Call<'_>,
+    fd: i32,
+    iovs: i32,
+    iovs_len: i32,
+    nwritten: i32,
+) -> Result<Errno> {
+    run(abi::fd_write(&mut call.ctx.inner, &mut call.memory, fd, iovs, iovs_len, nwritten))
+}

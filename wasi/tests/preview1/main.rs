@@ -1,0 +1,16 @@
+//! WASI as a guest sees it: every test calls the functions from WebAssembly, through the engine, and looks at the
+//! error number, at the exact bytes written, and at all the bytes around them.
+
+mod args;
+mod clock;
+mod errors;
+mod files;
+mod guest;
+mod log;
+mod paths;
+mod poll;
+mod proc;
+mod read_only;
+mod sockets;
+mod streams;
+mod unstable;
