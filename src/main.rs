@@ -1,0 +1,27 @@
+//! The command `wrun`: WebAssembly programs from the command line.
+//!
+//! [`cli`] says what can be asked for, one file per subcommand does it, and every end of the process goes through
+//! [`exit`] and [`render`].
+
+#![deny(unsafe_code)]
+
+mod cli;
+mod compile;
+mod completions;
+mod diagnosis;
+mod engine_options;
+mod exit;
+mod input;
+mod inspect;
+mod man;
+mod output;
+mod progress;
+mod render;
+mod run;
+mod script;
+mod size;
+mod wast;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
