@@ -203,6 +203,10 @@ unsafe fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
                 let mut action: sigaction = std::mem::zeroed();
                 action.sa_sigaction = libc::SIG_DFL;
                 libc::sigaction(signal, &action, ptr::null_mut());
+                if (*info).si_code <= 0 {
+                    // A process sent it, there is no instruction that would cause it again.
+                    libc::raise(signal);
+                }
             }
         }
     }

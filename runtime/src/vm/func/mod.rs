@@ -1,7 +1,7 @@
 //! Functions: references to them, host functions made of closures, and calls in both directions.
 //!
 //! - [`ty`]: which Rust types stand for which WebAssembly types;
-//! - [`tuple`]: their tuples, as parameters and as results;
+//! - [`mod@tuple`]: their tuples, as parameters and as results;
 //! - [`wrap`]: closures as host functions, with native entries made by the Rust compiler;
 //! - [`host`]: what every host function has, and the dynamic ones;
 //! - [`call`]: calls of functions, typed and dynamic.

@@ -1,0 +1,80 @@
+//! Where a program was: by our own walk, and by the system's unwinder.
+
+use std::sync::{Arc, Mutex};
+
+use wrun_runtime::Caller;
+
+use crate::link;
+
+const TEXT: &str = r#"(module $program
+    (import "host" "look" (func $look))
+    (func $inner (call $look))
+    (func $middle (param i32 i64 f64) (call $inner))
+    (func $outer (export "run") (call $middle (i32.const 1) (i64.const 2) (f64.const 3))))"#;
+
+#[test]
+fn a_host_function_sees_who_calls() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let place = seen.clone();
+    let (mut store, instance) = link(TEXT, (), |linker| {
+        linker.func_wrap("host", "look", move |caller: Caller<'_, ()>| {
+            *place.lock().unwrap() = caller.backtrace().to_string();
+        })?;
+        Ok(())
+    });
+    instance.get_typed_func::<(), ()>(&store, "run").unwrap().call(&mut store, ()).unwrap();
+    let seen = seen.lock().unwrap();
+    let lines: Vec<_> =
+        seen.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["backtrace:", "program!inner", "program!middle", "program!outer"], "{seen}");
+}
+
+#[test]
+fn the_systems_unwinder_walks_through_wasm_to_the_host() {
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let place = counted.clone();
+    let (mut store, instance) = link(TEXT, (), |linker| {
+        linker.func_wrap("host", "look", move || {
+            backtrace::trace(|frame| {
+                place.lock().unwrap().push(frame.ip() as usize);
+                true
+            });
+        })?;
+        Ok(())
+    });
+    let run = instance.get_typed_func::<(), ()>(&store, "run").unwrap();
+    let mut call = || run.call(&mut store, ()).unwrap();
+    call();
+    let frames = std::mem::take(&mut *counted.lock().unwrap());
+    let names: Vec<String> = frames
+        .iter()
+        .map(|&ip| {
+            let mut name = String::new();
+            backtrace::resolve(ip as *mut _, |symbol| {
+                if let Some(found) = symbol.name() {
+                    name = found.to_string();
+                }
+            });
+            name
+        })
+        .collect();
+    // Generated code has no symbols; before and behind it are the host's.
+    let wasm = names.iter().position(String::is_empty).expect("frames of generated code");
+    assert!(names[wasm..wasm + 3].iter().all(String::is_empty), "{names:#?}");
+    assert!(names[wasm + 3].contains("invoke"), "{names:#?}");
+    let behind = &names[wasm + 3..];
+    assert!(behind.iter().any(|name| name.contains("the_systems_unwinder_walks")), "{names:#?}");
+}
+
+#[test]
+fn names_are_demangled_and_nameless_functions_numbered() {
+    let text = r#"(module (func (export "run") (call $_RNvC5crate4name)) (func $_RNvC5crate4name unreachable))"#;
+    let (mut store, instance) = link(text, (), |_| Ok(()));
+    let error =
+        instance.get_typed_func::<(), ()>(&store, "run").unwrap().call(&mut store, ()).unwrap_err();
+    let text = error.backtrace().unwrap().to_string();
+    assert!(text.contains("<unknown>!crate::name"), "{text}");
+    assert!(text.contains("<wasm function 0>"), "{text}");
+    let offset = error.backtrace().unwrap().frames()[0].module_offset().unwrap();
+    assert!(offset > 8, "{offset}");
+}
