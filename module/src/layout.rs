@@ -97,7 +97,7 @@ pub mod table_slot {
     pub const SIZE: u32 = 16;
 }
 
-/// A table. Function references take [`POINTER_SIZE`](super::POINTER_SIZE) bytes an element, all others 4.
+/// A table. Function references take [`POINTER_SIZE`] bytes an element, all others 4.
 pub mod table {
     /// Pointer to element 0.
     pub const BASE: u32 = 0;

@@ -2,7 +2,7 @@
 //!
 //! This crate is the first part of the way of a module through wrun, and holds what the later parts must agree on:
 //!
-//! - [`parse`] reads and validates the binary format and yields a [`ParsedModule`];
+//! - [`parse()`] reads and validates the binary format and yields a [`ParsedModule`];
 //! - its [`ModuleInfo`] is what the runtime needs to instantiate the module, and what an image carries;
 //! - [`layout`], [`Libcall`] and [`TrapCode`] are the tables that generated code and the runtime share;
 //! - a [`Compiler`] turns a parsed module into an image, whose format is in [`image`].
