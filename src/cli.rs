@@ -12,8 +12,16 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
 use crate::{
-    compile::CompileArgs, completions::CompletionsArgs, exit, exit::Exit, inspect::InspectArgs,
-    man::ManArgs, output::OutputArgs, render::Failure, run::RunArgs, wast::WastArgs,
+    compile::CompileArgs,
+    completions::CompletionsArgs,
+    exit,
+    exit::Exit,
+    inspect::InspectArgs,
+    man::ManArgs,
+    output::{self, OutputArgs},
+    render::Failure,
+    run::RunArgs,
+    wast::WastArgs,
 };
 
 /// How `run` is called, with and without its name.
@@ -97,7 +105,8 @@ pub(crate) fn main() -> ExitCode {
 
 /// Parses a command line, the program's name first.
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let words: Vec<_> = words.into_iter().collect();
+    let mut command = Cli::command().color(output::early_color(&words));
     let matches = command.try_get_matches_from_mut(words)?;
     if let Some((name, _)) = matches.subcommand()
         && let Some(stray) = option_before_subcommand(&command, &matches)

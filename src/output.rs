@@ -1,6 +1,7 @@
 //! `--color`, `--log` and `-v`: what wrun itself says, and how. All subcommands share them.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal},
     str::FromStr,
 };
@@ -91,6 +92,20 @@ impl OutputArgs {
             .log_internal_errors(false)
             .init();
         Ok(())
+    }
+}
+
+/// What `--color` says in words that are not parsed yet: mistakes in them are shown as it says, too.
+pub(crate) fn early_color(words: &[OsString]) -> clap::ColorChoice {
+    let value = words.iter().enumerate().find_map(|(position, word)| {
+        let word = word.to_str()?;
+        let next = || words.get(position + 1).and_then(|next| next.to_str());
+        word.strip_prefix("--color=").or_else(|| next().filter(|_| word == "--color"))
+    });
+    match value {
+        Some("always") => clap::ColorChoice::Always,
+        Some("never") => clap::ColorChoice::Never,
+        _ => clap::ColorChoice::Auto,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is wrong with an input is said on one screen, with the exit code of the table: the messages are golden files.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use harness::{

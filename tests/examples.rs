@@ -1,5 +1,6 @@
 //! The examples run, and find what they assert.
 
+#![cfg(feature = "cranelift")]
 #![allow(
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,

@@ -1,5 +1,7 @@
 //! Every exit code of the table, and the table in `--help`.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use harness::{

@@ -1,5 +1,7 @@
 //! `wrun compile`, and images as they are run.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use harness::{

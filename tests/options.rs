@@ -1,5 +1,7 @@
 //! Options of `run`: where they may stand, and what each does.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use harness::{

@@ -1,5 +1,7 @@
 //! Streams that are closed, and what wrun and its programs make of that.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use std::{fs::File, io};

@@ -1,5 +1,7 @@
 //! Input that is damaged, huge or met in a cramped place: every run ends in order, with a code of the table.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use std::{fmt::Write as _, time::Duration};

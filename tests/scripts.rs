@@ -1,5 +1,7 @@
 //! Modules that are scripts: started by the kernel through their first line.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use std::os::unix::fs::symlink;

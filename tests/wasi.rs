@@ -1,5 +1,7 @@
 //! A program's world as the command gives it: its streams, its place among other processes.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use harness::{World, guests::READ};

@@ -1,5 +1,7 @@
 //! `wrun wast`.
 
+#![cfg(feature = "cranelift")]
+
 mod harness;
 
 use harness::World;
