@@ -100,7 +100,7 @@ pub(crate) fn main() -> ExitCode {
             .hint("this is a bug in wrun: please report it, with the module and the lines above"),
     };
     failure.print();
-    failure.exit().into()
+    failure.code()
 }
 
 /// Parses a command line, the program's name first.

@@ -2,11 +2,12 @@
 
 use std::{io, path::Path};
 
-use wrun::{Error, ErrorKind, ImageError, LinkError, ParseError, Trap, TrapCode, wasi};
+use wrun::{Error, ErrorKind, ExternType, ImageError, LinkError, ParseError, Trap, TrapCode, wasi};
 
 use crate::{exit::Exit, render::Failure};
 
-/// The failure for an error met while running the file called `name` (quotes included).
+/// The failure for an error met while running the file called `name` (quotes included); a quiet one when the program has
+/// ended by itself.
 pub(crate) fn of_error(error: Error, name: &str) -> Failure {
     let cannot_run = |what: String| Failure::new(Exit::CannotRun, what);
     match error.kind() {
@@ -21,6 +22,16 @@ pub(crate) fn of_error(error: Error, name: &str) -> Failure {
         ErrorKind::Image(image) => of_image_error(image, name),
         ErrorKind::Link(link) => of_link_error(link, name),
         ErrorKind::Trap(trap) => of_trap(trap),
+        ErrorKind::Exit(code) => Failure::ended(*code),
+        // A call that the host refuses stops a program as a trap does.
+        ErrorKind::Host(_) if error.backtrace().is_some() => {
+            let failure = Failure::new(Exit::Trapped, format!("the program was stopped: {error}"));
+            let failure = failure.causes_of(&error);
+            match error.backtrace() {
+                Some(backtrace) => failure.backtrace(backtrace),
+                None => failure,
+            }
+        }
         ErrorKind::File { path, source } => {
             Failure::new(exit_of_io(source), format!("cannot read `{}`", path.display()))
                 .cause(source.to_string())
@@ -92,14 +103,17 @@ fn of_link_error(error: &LinkError, name: &str) -> Failure {
     for problem in &error.problems {
         failure = failure.cause(problem.to_string());
     }
-    let unknown = error.problems.iter().find(|problem| problem.found.is_none());
-    match unknown {
-        Some(problem) if error.problems.iter().all(|problem| problem.found.is_none()) => failure.hint(format!(
-            "`--preload {}=FILE` links a module of that name; `--unknown-imports trap` runs without",
-            problem.module
-        )),
-        _ => failure,
+    let [first, ..] = &error.problems[..] else { return failure };
+    if error.problems.iter().any(|problem| problem.found.is_some()) {
+        return failure;
     }
+    let only_functions =
+        error.problems.iter().all(|problem| matches!(problem.expected, ExternType::Func(_)));
+    failure.hint(format!(
+        "`--preload {}=FILE` links a module of that name; `--unknown-imports {}` runs without",
+        first.module,
+        if only_functions { "trap" } else { "default" }
+    ))
 }
 
 fn of_trap(trap: &Trap) -> Failure {

@@ -6,11 +6,12 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
+    process::ExitCode,
 };
 
 use anstyle::{AnsiColor, Style};
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -24,7 +25,7 @@ const FRAME_LIMIT: usize = 16;
 /// Why the command ends without having done its work.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    exit: Exit,
+    code: ExitCode,
     what: String,
     causes: Vec<String>,
     hint: Option<String>,
@@ -34,7 +35,12 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that ends the process with `exit`; `what` is one sentence in lower case.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), causes: Vec::new(), hint: None, quiet: false }
+        Self { code: exit.into(), what: what.into(), causes: Vec::new(), hint: None, quiet: false }
+    }
+
+    /// No failure of ours: the program has ended by itself, and all is said.
+    pub(crate) fn ended(code: i32) -> Self {
+        Self { code: exit::of_guest(code), quiet: true, ..Self::new(Exit::Success, "") }
     }
 
     /// A wrong command line.
@@ -94,8 +100,8 @@ impl Failure {
     }
 
     /// What the process is to exit with.
-    pub(crate) fn exit(&self) -> Exit {
-        self.exit
+    pub(crate) fn code(&self) -> ExitCode {
+        self.code
     }
 
     /// The message as it is shown, with colours.
@@ -150,7 +156,7 @@ pub(crate) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, Failure, printable};
+    use super::{Exit, ExitCode, Failure, printable};
 
     fn plain(failure: &Failure) -> String {
         anstream::adapter::strip_str(&failure.text()).to_string()
@@ -161,7 +167,7 @@ mod tests {
         let failure =
             Failure::new(Exit::CannotRun, "cannot run `a`").cause("one\ntwo").hint("do b");
         assert_eq!(plain(&failure), "error: cannot run `a`\n  one\n  two\n\nhint: do b\n");
-        assert_eq!(failure.exit(), Exit::CannotRun);
+        assert_eq!(failure.code(), ExitCode::from(126));
     }
 
     #[test]
@@ -173,8 +179,8 @@ mod tests {
     #[test]
     fn a_broken_pipe_is_no_failure() {
         let error = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        assert_eq!(Failure::output(&error).exit(), Exit::Success);
+        assert_eq!(Failure::output(&error).code(), ExitCode::SUCCESS);
         let error = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        assert_eq!(Failure::output(&error).exit(), Exit::Failed);
+        assert_eq!(Failure::output(&error).code(), ExitCode::from(125));
     }
 }

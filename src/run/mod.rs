@@ -31,7 +31,6 @@ use self::{
 use crate::{
     cli, diagnosis,
     engine_options::{CompilerArgs, StackArgs, engine_with_progress},
-    exit,
     input::Input,
     output::OutputArgs,
     render::Failure,
@@ -114,13 +113,7 @@ impl RunArgs {
         let done = linker
             .instantiate(&mut store, &module)
             .and_then(|instance| enter(&mut store, instance, &entry));
-        match done {
-            Ok(results) => print_results(&results),
-            Err(error) => match error.exit_code() {
-                Some(code) => Ok(exit::of_guest(code)),
-                None => Err(diagnosis::of_error(error, &name)),
-            },
-        }
+        print_results(&done.map_err(|error| diagnosis::of_error(error, &name))?)
     }
 
     /// The program's world.
