@@ -7,7 +7,6 @@ mod harness;
 use harness::{
     World,
     guests::{FUNCTIONS, HELLO, TRAP},
-    wrun,
 };
 
 #[test]
@@ -70,6 +69,45 @@ fn an_image_for_another_target_is_refused() {
         .stderr_has(target)
         .stderr_has("hint: ");
     world.wrun(["inspect", "arm.image"]).run().exits(0).stdout_has(&format!("target: {target}\n"));
+}
+
+/// The image with another list of CPU features that it needs, and a checksum that fits.
+fn with_features(image: &[u8], change: impl FnOnce(&mut Vec<String>)) -> Vec<u8> {
+    use object::read::{Object, ObjectSection, elf::ElfFile64};
+    use wrun_module::image::{Image, Sections, section, write};
+
+    let parsed = Image::parse(image).unwrap();
+    let mut target = parsed.target.clone();
+    change(&mut target.cpu_features);
+    let file = ElfFile64::<object::Endianness>::parse(image).unwrap();
+    let tables =
+        [section::FUNCS, section::TRAMPOLINES, section::TRAPS, section::ADDRESSES, section::NAMES];
+    let table = |name: &str| {
+        let content = file.section_by_name(name).unwrap().data().unwrap();
+        (name.to_owned(), content.to_vec())
+    };
+    write(&Sections {
+        machine: object::elf::EM_X86_64.0,
+        target: &target,
+        metadata: &parsed.metadata,
+        data: &image[parsed.data()],
+        text: &image[parsed.text()],
+        eh_frame: &|_| image[parsed.eh_frame()].to_vec(),
+        tables: &tables.map(table),
+    })
+    .unwrap()
+}
+
+#[test]
+fn an_image_for_another_cpu_is_refused() {
+    let world = World::with("m.wat", HELLO);
+    world.compile("m.wat", "m.image");
+    let image = world.read("m.image");
+    world.write("same.image", with_features(&image, |_| {}));
+    world.wrun(["same.image"]).run().exits(0).stdout_is("hello\n");
+    world.write("other.image", with_features(&image, |features| features.push("has_sse9".into())));
+    let outcome = world.wrun(["other.image"]).run().exits(126).stdout_is("");
+    outcome.stderr_has("sse9").stderr_has("hint: compile the module for this wrun");
 }
 
 #[test]
@@ -148,5 +186,4 @@ fn what_cannot_be_inspected_is_refused() {
         world.wrun(["inspect", file]).run().exits(126).stdout_is("");
     }
     world.wrun(["inspect", "missing"]).run().exits(127);
-    assert!(wrun().exists());
 }
