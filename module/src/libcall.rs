@@ -20,10 +20,12 @@ macro_rules! for_each_libcall {
         $callback! {
             /// Grows a memory by `delta` pages. Gives the old size in pages, or −1.
             memory_grow(memory: i32, delta: i64) -> i64;
-            /// Copies `len` bytes between two memories, or within one. Traps when either range is out of bounds.
-            memory_copy(dst_memory: i32, src_memory: i32, dst: i64, src: i64, len: i64);
-            /// Sets `len` bytes to the low byte of `value`. Traps when the range is out of bounds.
-            memory_fill(memory: i32, dst: i64, value: i32, len: i64);
+            /// Copies `len` bytes from the address `src` to the address `dst`, as if through a copy of them. Generated
+            /// code has checked that both ranges are inside memories.
+            memory_copy(dst: i64, src: i64, len: i64);
+            /// Sets `len` bytes at the address `dst` to the low byte of `value`. Generated code has checked that the
+            /// range is inside a memory.
+            memory_fill(dst: i64, value: i32, len: i64);
             /// Copies from a data segment. Traps when either range is out of bounds.
             memory_init(memory: i32, data: i32, dst: i64, src: i32, len: i32);
             /// Drops a data segment.

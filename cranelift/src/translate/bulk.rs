@@ -1,12 +1,15 @@
-//! Whole ranges of memories, tables and segments, and growing tables: all of it is done by the runtime.
+//! Whole ranges of memories, tables and segments, and growing tables: the work is the runtime's. Only the bounds of
+//! `memory.copy` and `memory.fill` are checked here, because most of their calls are short.
 
 use cranelift_codegen::ir::{
     InstBuilder, Value,
+    condcodes::IntCC,
     types::{I32, I64},
 };
-use wrun_module::Libcall;
+use wrun_module::{Libcall, MemoryIndex, MemoryStyle, TrapCode, layout};
 
 use super::function::FuncTranslator;
+use crate::traps::clif_trap;
 
 impl FuncTranslator<'_, '_> {
     /// An index as the argument of a libcall.
@@ -24,16 +27,31 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn visit_memory_copy(&mut self, dst_memory: u32, src_memory: u32) {
         let operands = self.pop3();
         let [dst, src, len] = operands.map(|operand| self.extend_index(operand));
-        let dst_memory = self.index_argument(dst_memory);
-        let src_memory = self.index_argument(src_memory);
-        self.call_libcall(Libcall::memory_copy, &[dst_memory, src_memory, dst, src, len]);
+        let src = self.checked_range(MemoryIndex(src_memory), src, len);
+        let dst = self.checked_range(MemoryIndex(dst_memory), dst, len);
+        self.call_libcall(Libcall::memory_copy, &[dst, src, len]);
     }
 
     pub(super) fn visit_memory_fill(&mut self, memory: u32) {
         let [dst, value, len] = self.pop3();
         let (dst, len) = (self.extend_index(dst), self.extend_index(len));
-        let memory = self.index_argument(memory);
-        self.call_libcall(Libcall::memory_fill, &[memory, dst, value, len]);
+        let dst = self.checked_range(MemoryIndex(memory), dst, len);
+        self.call_libcall(Libcall::memory_fill, &[dst, value, len]);
+    }
+
+    /// The address of `len` bytes from `start` on, after a trap when they are not inside the memory. The guard regions
+    /// do not help here: the range may be longer than they are.
+    fn checked_range(&mut self, memory: MemoryIndex, start: Value, len: Value) -> Value {
+        // No overflow: both are below 2^32.
+        let end = self.ins().iadd(start, len);
+        let length = self.memory_field(memory, layout::memory::LENGTH);
+        let outside = self.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
+        self.ins().trapnz(outside, clif_trap(TrapCode::MemoryOutOfBounds));
+        let base = match self.env.memory_style {
+            MemoryStyle::Reserved => self.fixed_memory_base(memory),
+            MemoryStyle::Checked => self.memory_field(memory, layout::memory::BASE),
+        };
+        self.ins().iadd(base, start)
     }
 
     pub(super) fn visit_memory_init(&mut self, data: u32, memory: u32) {

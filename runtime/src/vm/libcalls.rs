@@ -18,23 +18,50 @@ use super::{
 };
 
 /// Defines the functions of the table: each finds its store and instance, calls the function of the same name in
-/// [`work`], and ends the activation when that fails.
+/// [`work`], and ends the activation when that fails. The two that need neither are below.
 macro_rules! define_libcalls {
     ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
-        $(
-            $(#[$doc])*
-            ///
-            /// # Safety
-            /// Called by generated code only, through the stub.
-            pub(super) unsafe extern "C" fn $name(context: *mut VmInstanceHead, $($param: $ty),*) $(-> $result)? {
-                // SAFETY: generated code passes the context of its instance, whose store waits for this call.
-                unsafe { call(context, |store, instance| work::$name(store, instance, $($param),*)) }
-            }
-        )*
+        $(define_libcalls! { @$name $(#[$doc])* ($($param: $ty),*) $(-> $result)? })*
+    };
+    (@memory_copy $($row:tt)*) => {};
+    (@memory_fill $($row:tt)*) => {};
+    (@$name:ident $(#[$doc:meta])* ($($param:ident: $ty:ident),*) $(-> $result:ident)?) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// Called by generated code only, through the stub.
+        pub(super) unsafe extern "C" fn $name(context: *mut VmInstanceHead, $($param: $ty),*) $(-> $result)? {
+            // SAFETY: generated code passes the context of its instance, whose store waits for this call.
+            unsafe { call(context, |store, instance| work::$name(store, instance, $($param),*)) }
+        }
     };
 }
 
 for_each_libcall!(define_libcalls);
+
+/// Copies bytes.
+///
+/// # Safety
+/// Called by generated code only, which has checked that both ranges are inside memories of the store.
+pub(super) unsafe extern "C" fn memory_copy(_: *mut VmInstanceHead, dst: i64, src: i64, len: i64) {
+    // SAFETY: as above; memories are accessible for their whole length, and nobody has a reference to their bytes
+    // while code of the store runs.
+    unsafe { ptr::copy(src as *const u8, dst as *mut u8, len as usize) };
+}
+
+/// Sets bytes.
+///
+/// # Safety
+/// Called by generated code only, which has checked that the range is inside a memory of the store.
+pub(super) unsafe extern "C" fn memory_fill(
+    _: *mut VmInstanceHead,
+    dst: i64,
+    value: i32,
+    len: i64,
+) {
+    // SAFETY: as for `memory_copy`.
+    unsafe { ptr::write_bytes(dst as *mut u8, value as u8, len as usize) };
+}
 
 /// Runs a libcall's work.
 ///
@@ -91,45 +118,6 @@ mod work {
     ) -> Outcome<i64> {
         let memory = memory_of(store, instance, memory);
         Ok(size_or_failure(store.grow_memory(memory, delta as u64)))
-    }
-
-    pub(super) fn memory_copy(
-        store: &mut StoreOpaque,
-        instance: usize,
-        dst_memory: i32,
-        src_memory: i32,
-        dst: i64,
-        src: i64,
-        len: i64,
-    ) -> Outcome<()> {
-        let dst_memory = memory_of(store, instance, dst_memory);
-        let src_memory = memory_of(store, instance, src_memory);
-        let source = range(src as u64, len as u64, store.memory(src_memory).len()).ok_or(MEMORY)?;
-        let target = range(dst as u64, len as u64, store.memory(dst_memory).len()).ok_or(MEMORY)?;
-        if dst_memory == src_memory {
-            store.memory_mut(dst_memory).data_mut().copy_within(source, target.start);
-            return Ok(());
-        }
-        let from = store.memory(src_memory).data()[source].as_ptr();
-        let to = &mut store.memory_mut(dst_memory).data_mut()[target];
-        // SAFETY: both are `len` bytes, of two memories, which never overlap; the first did not move since.
-        unsafe { ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
-        Ok(())
-    }
-
-    pub(super) fn memory_fill(
-        store: &mut StoreOpaque,
-        instance: usize,
-        memory: i32,
-        dst: i64,
-        value: i32,
-        len: i64,
-    ) -> Outcome<()> {
-        let memory = memory_of(store, instance, memory);
-        let memory = store.memory_mut(memory);
-        let target = range(dst as u64, len as u64, memory.len()).ok_or(MEMORY)?;
-        memory.data_mut()[target].fill(value as u8);
-        Ok(())
     }
 
     pub(super) fn memory_init(
