@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fmt, mem, time::Instant};
 
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use gimli::SectionId;
 use object::elf;
 use target_lexicon::Architecture;
 use tracing::{debug, debug_span};
@@ -158,13 +159,30 @@ fn distinct(
     first.map(|(index, ty)| (TypeIndex::from_index(index), ty)).unzip()
 }
 
+/// The DWARF sections that are kept: those that are read for a backtrace. What else has a name like them could be
+/// named anything, and be as many as fit into a file.
+const DWARF: [SectionId; 14] = [
+    SectionId::DebugAbbrev,
+    SectionId::DebugAddr,
+    SectionId::DebugAranges,
+    SectionId::DebugInfo,
+    SectionId::DebugLine,
+    SectionId::DebugLineStr,
+    SectionId::DebugLoc,
+    SectionId::DebugLocLists,
+    SectionId::DebugNames,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+    SectionId::DebugStr,
+    SectionId::DebugStrOffsets,
+    SectionId::DebugTypes,
+];
+
 /// The module's DWARF sections under the names they have in an image, each name once.
 fn dwarf(module: &ParsedModule<'_>) -> Vec<(String, Vec<u8>)> {
-    let mut seen = HashSet::new();
-    let sections = module.custom_sections.iter();
-    let dwarf =
-        sections.filter(|custom| custom.name.starts_with(".debug_") && seen.insert(custom.name));
-    dwarf
+    let mut wanted: HashSet<&str> = DWARF.map(SectionId::name).into_iter().collect();
+    let sections = module.custom_sections.iter().filter(|custom| wanted.remove(custom.name));
+    sections
         .map(|custom| (format!("{}{}", section::DWARF_PREFIX, custom.name), custom.data.to_vec()))
         .collect()
 }

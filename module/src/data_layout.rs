@@ -1,9 +1,12 @@
 //! Lays data segments out for an image: what can be mapped into a memory page by page, and what must be copied.
 //!
-//! Active segments with constant, in-bounds offsets into a defined memory are *mapped*: their bytes are put where
-//! they belong within pages, so that instantiation maps those pages copy-on-write instead of copying. All others
-//! keep their bytes as they are. Either way the specification's order holds: segments are written one after the
-//! other, later ones over earlier ones.
+//! Active segments with constant, in-bounds offsets into a defined memory are *mapped*, up to the first that is not
+//! such: their bytes are put where they belong within pages, so that instantiation maps those pages copy-on-write
+//! instead of copying. All others keep their bytes as they are. Either way the specification's order holds: segments
+//! are written one after the other, later ones over earlier ones, and none behind one that fails.
+//!
+//! Nothing is mapped when the pages would be much larger than what is in them: a module of a few hundred kilobytes
+//! could ask for gigabytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +14,10 @@ use crate::{DataSegment, MemoryIndex, MemoryType, ParsedModule};
 
 /// Unit of mapping. 64 KiB is a multiple of every page size that a supported host uses.
 const BLOCK: u64 = 64 * 1024;
+
+/// Bytes of mapped blocks that any module may have; beyond it they are at most [`MAX_RATIO`] times the data.
+const FREE_PADDING: u64 = 16 << 20;
+const MAX_RATIO: u64 = 4;
 
 /// Where the data segments lie in the data section of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,13 +88,8 @@ impl DataLayout {
 
     /// Appends the blocks that the segments of one memory touch, and fills them in segment order.
     fn add_runs(&mut self, memory: MemoryIndex, segments: &[&Mapped<'_>], bytes: &mut Vec<u8>) {
-        let mut blocks: Vec<u64> = segments
-            .iter()
-            .filter(|segment| !segment.2.is_empty())
-            .flat_map(|&&(_, offset, data)| {
-                offset / BLOCK..(offset + data.len() as u64).div_ceil(BLOCK)
-            })
-            .collect();
+        let mut blocks: Vec<u64> =
+            segments.iter().flat_map(|&&(_, offset, data)| blocks(offset, data)).collect();
         blocks.sort_unstable();
         blocks.dedup();
         let first_run = self.runs.len();
@@ -111,12 +113,12 @@ impl DataLayout {
 
 /// For each segment, where it goes when it can be mapped.
 ///
-/// Mapping is given up for a memory with a segment that must be copied, unless the segment is passive: the order
-/// of writes would change.
+/// Mapping is given up behind an active segment that must be copied: the order of writes would change, and when
+/// copying it fails the later ones must not have been written.
 fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
     let info = &module.info;
-    let mut segments: Vec<Option<Mapped<'a>>> = Vec::new();
-    let mut copied_memories = Vec::new();
+    let mut segments: Vec<Option<Mapped<'a>>> = Vec::with_capacity(info.data.len());
+    let mut all_mapped = true;
     for (segment, &data) in info.data.iter().zip(&module.data) {
         let DataSegment::Active { memory, offset } = segment else {
             segments.push(None);
@@ -126,17 +128,32 @@ fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
         let place = offset.as_i32_const().map(|offset| u64::from(offset as u32)).filter(|offset| {
             !info.is_imported_memory(*memory) && offset + data.len() as u64 <= limit
         });
-        if place.is_none() {
-            copied_memories.push(*memory);
-        }
-        segments.push(place.map(|offset| (*memory, offset, data)));
+        all_mapped &= place.is_some();
+        segments.push(place.filter(|_| all_mapped).map(|offset| (*memory, offset, data)));
     }
-    for segment in &mut segments {
-        if segment.is_some_and(|(memory, ..)| copied_memories.contains(&memory)) {
-            *segment = None;
-        }
+    if is_sparse(segments.iter().flatten()) {
+        segments.fill(None);
     }
     segments
+}
+
+/// Whether the blocks that segments touch are much larger than the segments.
+fn is_sparse<'a>(segments: impl Iterator<Item = &'a Mapped<'a>> + Clone) -> bool {
+    let bytes: u64 = segments.clone().map(|segment| segment.2.len() as u64).sum();
+    let mut blocks: Vec<_> = segments
+        .flat_map(|&(memory, offset, data)| blocks(offset, data).map(move |block| (memory, block)))
+        .collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    blocks.len() as u64 * BLOCK > bytes.saturating_mul(MAX_RATIO).saturating_add(FREE_PADDING)
+}
+
+/// The numbers of the blocks that `data` at `offset` touches.
+fn blocks(offset: u64, data: &[u8]) -> std::ops::Range<u64> {
+    match data.len() as u64 {
+        0 => 0..0,
+        len => offset / BLOCK..(offset + len).div_ceil(BLOCK),
+    }
 }
 
 #[cfg(test)]
@@ -176,11 +193,31 @@ mod tests {
     }
 
     #[test]
-    fn one_segment_out_of_bounds_makes_its_memory_copy_in_order() {
+    fn behind_a_segment_out_of_bounds_everything_is_copied() {
         let (layout, bytes) = layout(
-            r#"(module (memory 1) (data (i32.const 0) "ok") (data (i32.const 65535) "no"))"#,
+            r#"(module (memory 1) (memory 1) (data (i32.const 0) "ok") (data (i32.const 65535) "no")
+                (data (memory 1) (i32.const 0) "late"))"#,
         );
-        assert!(layout.runs.is_empty());
-        assert_eq!(bytes, b"okno");
+        assert_eq!(layout.runs.len(), 1);
+        let start = 65536;
+        assert_eq!(
+            layout.segments,
+            [
+                DataPlace::Mapped,
+                DataPlace::Copied { start, len: 2 },
+                DataPlace::Copied { start: start + 2, len: 4 }
+            ]
+        );
+        assert_eq!(&bytes[65536..], b"nolate");
+    }
+
+    #[test]
+    fn scattered_segments_are_copied() {
+        let scattered = |count: u32| {
+            let place = |number| format!("(data (i32.const {}) \"x\")", number * 2 * 65536);
+            layout(&format!("(module (memory 600) {})", (0..count).map(place).collect::<String>()))
+        };
+        assert_eq!(scattered(256).1.len(), 16 << 20);
+        assert_eq!(scattered(257).1.len(), 257);
     }
 }

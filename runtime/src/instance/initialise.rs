@@ -60,6 +60,7 @@ impl NewInstance<'_> {
         Ok(())
     }
 
+    /// All segments have their elements before the first is copied: when that fails, others may still be used.
     fn elements(&mut self) -> Result<()> {
         for (index, segment) in self.module.info().elements.iter().enumerate() {
             let elem = ElemIndex::from_index(index);
@@ -73,6 +74,9 @@ impl NewInstance<'_> {
                 }
             };
             self.store.set_elements(self.position, elem, items);
+        }
+        for (index, segment) in self.module.info().elements.iter().enumerate() {
+            let elem = ElemIndex::from_index(index);
             if let ElementKind::Active { table, offset } = &segment.kind {
                 let offset = self.evaluate_offset(offset);
                 let written = self.store.initialise_table(self.position, *table, offset, elem);
@@ -82,7 +86,7 @@ impl NewInstance<'_> {
         Ok(())
     }
 
-    /// Mapped blocks come first: they are of memories that no segment is copied into, and cannot fail.
+    /// Mapped segments come first: they cannot fail, and no segment before them is copied.
     fn data(&mut self) -> Result<()> {
         let layout = &self.module.metadata().data;
         let (file, section) = self.module.code().code().data_file();

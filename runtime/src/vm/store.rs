@@ -21,6 +21,10 @@ use crate::{
     store::{StoreId, StoreLimits},
 };
 
+/// The most tables of a store, empty ones too: each takes entries in the system's list of mappings, and when that is
+/// full (at 65,530 unless set otherwise) the whole process gets no more memory.
+const MAX_TABLES: usize = 10_000;
+
 /// A store without its user's data.
 #[derive(Debug)]
 #[allow(clippy::vec_box, reason = "generated code points to what is in the boxes")]
@@ -155,13 +159,14 @@ impl StoreOpaque {
         if !self.memory_fits(delta.checked_mul(MemoryType::PAGE_SIZE)?) {
             return None;
         }
-        let old = self.memories[position].grow(delta)?;
+        let old = self.memories[position].grow(delta);
+        // It may have moved even when it could not grow.
         if self.memories[position].addresses() != self.code.memories[position] {
             self.code.memories[position] = self.memories[position].addresses();
             let memory = &self.memories[position];
             self.instances.iter().for_each(|instance| instance.memory_moved(position, memory));
         }
-        Some(old)
+        old
     }
 
     // Tables
@@ -174,6 +179,9 @@ impl StoreOpaque {
         let refused = |why: String| {
             Error::limit(format!("cannot allocate a table of {} elements: {why}", ty.limits.min))
         };
+        if self.tables.len() >= MAX_TABLES {
+            return Err(refused(format!("the store has {MAX_TABLES} tables")));
+        }
         if !self.table_fits(ty.limits.min) {
             let limit = self.limits.table_elements.unwrap_or(u64::MAX);
             return Err(refused(format!("the limit is {limit} elements")));

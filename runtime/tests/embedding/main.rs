@@ -2,7 +2,9 @@
 #![allow(missing_docs, unused_crate_dependencies, reason = "tests")]
 
 mod backtraces;
+mod bounds;
 mod calls;
+mod hostile;
 mod images;
 mod items;
 mod linking;
