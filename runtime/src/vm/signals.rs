@@ -29,8 +29,9 @@ static PREVIOUS: [OnceLock<sigaction>; 4] = [const { OnceLock::new() }; 4];
 /// Addresses up to here are never mapped: a null reference was followed.
 const NULL_PAGES: usize = 64 << 10;
 
-/// Bytes of a thread's stack for signal handlers.
+/// Bytes of a thread's stack for signal handlers; below it lies a guard.
 const SIGNAL_STACK: usize = 128 << 10;
+const SIGNAL_STACK_GUARD: usize = Mapping::PAGE;
 
 /// Installs the handler, once in the life of the process.
 pub(crate) fn install() {
@@ -61,6 +62,19 @@ pub(crate) fn install() {
 /// A thread's stack for signal handlers, taken back when the thread ends.
 struct SignalStack(Mapping);
 
+impl SignalStack {
+    fn new() -> std::io::Result<Self> {
+        let mapping = Mapping::reserve(SIGNAL_STACK_GUARD + SIGNAL_STACK)?;
+        mapping.make_accessible(SIGNAL_STACK_GUARD, SIGNAL_STACK)?;
+        Ok(Self(mapping))
+    }
+
+    /// Its lowest byte.
+    fn base(&self) -> *mut u8 {
+        self.0.base().as_ptr().wrapping_add(SIGNAL_STACK_GUARD)
+    }
+}
+
 impl Drop for SignalStack {
     fn drop(&mut self) {
         let disable =
@@ -69,7 +83,7 @@ impl Drop for SignalStack {
         // SAFETY: both point to valid structures; the stack is only switched off when it is ours.
         unsafe {
             libc::sigaltstack(ptr::null(), &mut current);
-            if current.ss_sp.cast() == self.0.base().as_ptr() {
+            if current.ss_sp.cast() == self.base() {
                 libc::sigaltstack(&disable, ptr::null_mut());
             }
         }
@@ -92,15 +106,11 @@ pub(super) fn prepare_thread() {
     if asked == 0 && enabled && current.ss_size >= SIGNAL_STACK {
         return;
     }
-    let Ok(mapping) = Mapping::reserve(SIGNAL_STACK) else { return };
-    if mapping.make_accessible(0, SIGNAL_STACK).is_err() {
-        return;
-    }
-    let stack =
-        libc::stack_t { ss_sp: mapping.base().as_ptr().cast(), ss_flags: 0, ss_size: SIGNAL_STACK };
+    let Ok(own) = SignalStack::new() else { return };
+    let stack = libc::stack_t { ss_sp: own.base().cast(), ss_flags: 0, ss_size: SIGNAL_STACK };
     // SAFETY: the memory is accessible and kept until the thread ends.
     if unsafe { libc::sigaltstack(&stack, ptr::null_mut()) } == 0 {
-        let _ = STACK.try_with(|slot| *slot.borrow_mut() = Some(SignalStack(mapping)));
+        let _ = STACK.try_with(|slot| *slot.borrow_mut() = Some(own));
     }
 }
 
@@ -137,6 +147,9 @@ unsafe fn find_trap(
 ) -> Option<(TrapCode, (usize, bool), usize)> {
     // SAFETY: as above; the store's list of code does not change while its code runs.
     unsafe {
+        if is_sent(&*info) {
+            return None;
+        }
         let registers = &(*context).uc_mcontext.gregs;
         let pc = registers[libc::REG_RIP as usize] as usize;
         let fp = registers[libc::REG_RBP as usize] as usize;
@@ -163,6 +176,11 @@ unsafe fn find_trap(
     }
 }
 
+/// Whether somebody sent the signal; otherwise the interrupted instruction caused it.
+fn is_sent(info: &siginfo_t) -> bool {
+    info.si_code <= 0
+}
+
 /// Makes the interrupted thread continue with `wrun_vm_resume(activation)`.
 ///
 /// # Safety
@@ -187,8 +205,9 @@ unsafe fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the previous handler was installed for this signal with these flags, and is called as the system would.
     unsafe {
         match previous {
-            Some(action) if action.sa_sigaction == libc::SIG_IGN => {}
-            Some(action) if action.sa_sigaction != libc::SIG_DFL => {
+            // What an instruction causes cannot be ignored: it would be run again, for ever.
+            Some(action) if action.sa_sigaction == libc::SIG_IGN && is_sent(&*info) => {}
+            Some(action) if !matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN) => {
                 if action.sa_flags & libc::SA_SIGINFO != 0 {
                     let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) =
                         std::mem::transmute(action.sa_sigaction);
@@ -203,8 +222,8 @@ unsafe fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
                 let mut action: sigaction = std::mem::zeroed();
                 action.sa_sigaction = libc::SIG_DFL;
                 libc::sigaction(signal, &action, ptr::null_mut());
-                if (*info).si_code <= 0 {
-                    // A process sent it, there is no instruction that would cause it again.
+                if is_sent(&*info) {
+                    // There is no instruction that would cause it again.
                     libc::raise(signal);
                 }
             }

@@ -30,7 +30,8 @@ thread_local! {
 impl VmStack {
     /// A stack on which programs may fill `size` bytes: the thread's last one when it fits, else a new one.
     pub(super) fn take(size: usize) -> io::Result<Self> {
-        let size = size.max(MIN_SIZE).next_multiple_of(Mapping::PAGE);
+        let size = size.max(MIN_SIZE).checked_next_multiple_of(Mapping::PAGE);
+        let size = size.ok_or(io::ErrorKind::OutOfMemory)?;
         let spare = SPARE.try_with(|spare| spare.borrow_mut().take()).ok().flatten();
         if let Some(stack) = spare.filter(|stack| stack.size == size) {
             return Ok(stack);
