@@ -9,6 +9,10 @@ use addr2line::gimli;
 
 use crate::Module;
 
+/// The most functions that may be inlined into one another. What reads them recurses, so that a module could use up the
+/// stack of the host with more.
+const MAX_INLINED: usize = 256;
+
 /// The frames of WebAssembly that were active, innermost first.
 #[derive(Clone, Debug, Default)]
 pub struct WasmBacktrace {
@@ -97,6 +101,9 @@ impl Frame {
             Ok(gimli::EndianSlice::new(bytes, gimli::LittleEndian))
         };
         let dwarf = gimli::Dwarf::load(section).ok()?;
+        if !self.module.dwarf_is_sound(|| is_shallow(&dwarf).unwrap_or(false)) {
+            return None;
+        }
         let context = addr2line::Context::from_dwarf(dwarf).ok()?;
         let mut frames = context.find_frames(address).skip_all_loads().ok()?;
         let mut symbols = Vec::new();
@@ -112,6 +119,31 @@ impl Frame {
         }
         Some(symbols)
     }
+}
+
+/// Whether no function in the DWARF has others inlined too deeply.
+fn is_shallow<R: gimli::Reader>(dwarf: &gimli::Dwarf<R>) -> Result<bool, gimli::Error> {
+    // The depths of the entries that enclose the one at hand and stand for inlined functions.
+    let mut inlined: Vec<isize> = Vec::new();
+    let mut units = dwarf.units();
+    while let Some(header) = units.next()? {
+        let abbreviations = dwarf.abbreviations(&header)?;
+        let mut entries = header.entries_raw(&abbreviations, None)?;
+        inlined.clear();
+        while !entries.is_empty() {
+            let depth = entries.next_depth();
+            while inlined.pop_if(|enclosing| *enclosing >= depth).is_some() {}
+            let Some(entry) = entries.read_abbreviation()? else { continue };
+            entries.skip_attributes(entry.attributes())?;
+            if entry.tag() == gimli::DW_TAG_inlined_subroutine {
+                inlined.push(depth);
+            }
+            if inlined.len() > MAX_INLINED {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 impl fmt::Debug for Frame {

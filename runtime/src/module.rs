@@ -35,6 +35,8 @@ pub(crate) struct ModuleInner {
     /// Number of a type in the engine, and the position of its trampolines; sorted.
     trampolines: Box<[(u32, usize)]>,
     exports: OnceLock<HashMap<String, ExternIndex>>,
+    /// Whether the DWARF can be read without harm.
+    dwarf_is_sound: OnceLock<bool>,
 }
 
 impl Module {
@@ -152,6 +154,7 @@ impl Module {
             type_ids,
             trampolines,
             exports: OnceLock::new(),
+            dwarf_is_sound: OnceLock::new(),
             code,
         });
         engine.offer_trampolines(&module, module.trampolines.iter().map(|entry| entry.0));
@@ -271,6 +274,11 @@ impl Module {
     pub(crate) fn module_offset(&self, code_offset: u32) -> Option<u32> {
         let code = self.0.code.code();
         code.image().addresses(code.bytes()).find(code_offset)
+    }
+
+    /// Whether the module's DWARF passes `check`, which is asked once.
+    pub(crate) fn dwarf_is_sound(&self, check: impl FnOnce() -> bool) -> bool {
+        *self.0.dwarf_is_sound.get_or_init(check)
     }
 
     /// The bytes of one of the module's DWARF sections.

@@ -138,6 +138,47 @@ fn results_in_memory_are_aligned_whatever_is_on_the_stack() {
     assert_eq!(run.call(&mut store, ()).unwrap(), 2 * (190 + 20 * 1_001_000));
 }
 
+/// A module that traps, whose DWARF says that so many functions are inlined into one another there.
+fn with_inlined(depth: usize) -> String {
+    let bytes =
+        |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("\\{byte:02x}")).collect() };
+    // Three kinds of entries with children: the unit and a function, with their code's start and length, and an inlined
+    // function; then their names and the lines.
+    let abbreviations = [
+        [1, 0x11, 1, 0x11, 0x01, 0x12, 0x06, 0, 0].as_slice(),
+        &[2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0],
+        &[3, 0x1d, 1, 0x11, 0x01, 0x12, 0x06, 0, 0, 0],
+    ]
+    .concat();
+    let place = [0, 0, 0, 0, 0xff, 0xff, 0, 0];
+    // Version 4, abbreviations at 0, addresses of 4 bytes.
+    let mut info = vec![4, 0, 0, 0, 0, 0, 4];
+    info.extend([[1].as_slice(), &place, &[2], b"outer\0", &place].concat());
+    (0..depth).for_each(|_| info.extend([[3].as_slice(), &place].concat()));
+    info.extend(vec![0; depth + 2]);
+    let len = (info.len() as u32).to_le_bytes();
+    format!(
+        r#"(module (func (export "run") unreachable) (@custom ".debug_abbrev" "{}")
+            (@custom ".debug_info" "{}{}"))"#,
+        bytes(&abbreviations),
+        bytes(&len),
+        bytes(&info)
+    )
+}
+
+#[test]
+fn functions_inlined_without_end_do_not_use_up_the_stack() {
+    for (depth, known) in [(0, true), (20, true), (200_000, false)] {
+        let (mut store, instance) = crate::instantiate(&with_inlined(depth));
+        let run = instance.get_typed_func::<(), ()>(&store, "run").unwrap();
+        let error = run.call(&mut store, ()).unwrap_err();
+        let symbols = error.backtrace().unwrap().frames()[0].symbols();
+        let outermost = symbols.last().and_then(|symbol| symbol.name.as_deref());
+        assert_eq!(outermost, known.then_some("outer"), "{depth}");
+        assert_eq!(symbols.len(), if known { depth + 1 } else { 0 });
+    }
+}
+
 /// Set in the child of the next test.
 const CHILD: &str = "WRUN_TEST_SENT_SIGNAL";
 
