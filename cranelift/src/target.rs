@@ -99,6 +99,8 @@ fn flags(options: CompileOptions) -> settings::Flags {
         // The runtime walks frames by their pointers, and the system's unwinder by the tables made from this.
         ("preserve_frame_pointers", "true"),
         ("unwind_info", "true"),
+        // Results that no register is left for go through memory.
+        ("enable_multi_ret_implicit_sret", "true"),
         // A frame that is larger than the probed size touches each of its parts, so that none is beyond the guard
         // of the stack, which is larger still.
         ("enable_probestack", "true"),

@@ -275,3 +275,48 @@ fn a_function_of_another_store_is_refused() {
     let func = Func::wrap(&mut one, || ());
     let _ = func.call(&mut two, &[], &mut []);
 }
+
+#[test]
+fn internal_functions_have_as_many_results_as_they_like() {
+    // Type, constant by number, and how it is stored; all store the number in the first byte.
+    type Kind = (&'static str, fn(usize) -> String, &'static str);
+    let kinds: [Kind; 5] = [
+        ("i32", |number| format!("(i32.const {})", number % 256), "i32.store8"),
+        (
+            "f64",
+            |number| format!("(f64.reinterpret_i64 (i64.const {}))", number % 256),
+            "f64.store",
+        ),
+        ("v128", |number| format!("(v128.const i64x2 {} -1)", number % 256), "v128.store"),
+        ("i64", |number| format!("(i64.const {})", number % 256), "i64.store8"),
+        (
+            "f32",
+            |number| format!("(f32.reinterpret_i32 (i32.const {}))", number % 256),
+            "f32.store",
+        ),
+    ];
+    for count in [1, 8, 9, 30, 100, 1000] {
+        let each = |piece: &dyn Fn(usize) -> String| -> String { (0..count).map(piece).collect() };
+        let types = each(&|number| format!("{} ", kinds[number % 5].0));
+        let values = each(&|number| kinds[number % 5].1(number));
+        // The last result is on top.
+        let stores = each(&|number| {
+            let (number, (ty, _, store)) = (count - 1 - number, kinds[(count - 1 - number) % 5]);
+            format!("(local.set ${ty}) ({store} (i32.const {}) (local.get ${ty}))", number * 16)
+        });
+        let text = format!(
+            r#"(module (memory (export "memory") 1)
+                (func $inner (param i64 v128 i64 i64 i64 i64 i64 i64) (result {types}) {values})
+                (func $outer (param i64) (result {types})
+                    (call $inner (local.get 0) (v128.const i64x2 0 0) (local.get 0) (local.get 0)
+                        (local.get 0) (local.get 0) (local.get 0) (local.get 0)))
+                (func (export "run") (local $i32 i32) (local $i64 i64) (local $f32 f32)
+                    (local $f64 f64) (local $v128 v128) (call $outer (i64.const 5)) {stores}))"#
+        );
+        let (mut store, instance) = instantiate(&text);
+        instance.get_typed_func::<(), ()>(&store, "run").unwrap().call(&mut store, ()).unwrap();
+        let memory = instance.get_memory(&store, "memory").unwrap();
+        let found: Vec<u8> = memory.data(&store).iter().step_by(16).take(count).copied().collect();
+        assert_eq!(found, (0..count).map(|number| number as u8).collect::<Vec<_>>());
+    }
+}
