@@ -158,37 +158,70 @@ impl fmt::Debug for Frame {
 
 impl fmt::Display for WasmBacktrace {
     /// A line for each frame: its number, the offset in the module, module and function; below it the places in the source.
+    /// Frames that are the same as the one before are counted, as in a recursion.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wasm backtrace:")?;
-        for (number, frame) in self.frames.iter().enumerate() {
-            write!(f, "\n  {number:>3}: ")?;
-            if let Some(offset) = frame.module_offset() {
-                write!(f, "{offset:#8x} - ")?;
-            }
-            write!(f, "{}!", frame.module_name().unwrap_or("<unknown>"))?;
-            match frame.func_name() {
-                Some(name) => write!(f, "{:#}", rustc_demangle::demangle(name))?,
-                None => write!(f, "<wasm function {}>", frame.func_index)?,
-            }
-            for symbol in frame.symbols() {
-                let Some(file) = &symbol.file else { continue };
-                write!(f, "\n                  at {file}")?;
-                if let Some(line) = symbol.line {
-                    write!(f, ":{line}")?;
-                }
-                if let Some(column) = symbol.column.filter(|&column| column > 0) {
-                    write!(f, ":{column}")?;
-                }
-                if let Some(name) = &symbol.name
-                    && frame.func_name() != Some(name)
-                {
-                    write!(f, " ({name})")?;
-                }
+        let same = |a: &Frame, b: &Frame| {
+            a.code_offset == b.code_offset && std::ptr::eq(a.module.info(), b.module.info())
+        };
+        let mut number = 0;
+        for run in self.frames.chunk_by(same) {
+            write!(f, "\n  {number:>3}: {}", run[0])?;
+            number += run.len();
+            if run.len() > 1 {
+                write!(f, "\n       … {} more of the same", run.len() - 1)?;
             }
         }
         match self.omitted {
             0 => Ok(()),
-            omitted => write!(f, "\n       … {omitted} more"),
+            omitted => write!(f, "\n       … {omitted} more frames"),
         }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(offset) = self.module_offset() {
+            write!(f, "{offset:#8x} - ")?;
+        }
+        write!(f, "{}!", Printable(self.module_name().unwrap_or("<unknown>")))?;
+        match self.func_name() {
+            Some(name) => {
+                write!(f, "{}", Printable(&format!("{:#}", rustc_demangle::demangle(name))))?;
+            }
+            None => write!(f, "<wasm function {}>", self.func_index)?,
+        }
+        for symbol in self.symbols() {
+            let Some(file) = &symbol.file else { continue };
+            write!(f, "\n                  at {}", Printable(file))?;
+            if let Some(line) = symbol.line {
+                write!(f, ":{line}")?;
+            }
+            if let Some(column) = symbol.column.filter(|&column| column > 0) {
+                write!(f, ":{column}")?;
+            }
+            if let Some(name) = &symbol.name
+                && self.func_name() != Some(name)
+            {
+                write!(f, " ({})", Printable(name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A name from a module, whoever wrote it: control characters, which terminals obey, are escaped.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -78,3 +78,16 @@ fn names_are_demangled_and_nameless_functions_numbered() {
     let offset = error.backtrace().unwrap().frames()[0].module_offset().unwrap();
     assert!(offset > 8, "{offset}");
 }
+
+#[test]
+fn equal_frames_are_counted_and_names_cannot_control_a_terminal() {
+    let text = r#"(module (func $"\1b[31mred" (export "run") (param i32)
+        (if (local.get 0) (then (call 0 (i32.sub (local.get 0) (i32.const 1))) (return))) unreachable))"#;
+    let (mut store, instance) = link(text, (), |_| Ok(()));
+    let run = instance.get_typed_func::<i32, ()>(&store, "run").unwrap();
+    let error = run.call(&mut store, 9).unwrap_err();
+    let text = error.backtrace().unwrap().to_string();
+    assert!(text.ends_with("more of the same") && text.contains("… 8 more"), "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.contains(r"\u{1b}[31mred") && !text.contains('\x1b'), "{text:?}");
+}
