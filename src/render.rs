@@ -77,20 +77,10 @@ impl Failure {
 
     /// Adds where the program was: the innermost frames, on one screen even when there are very many.
     pub(crate) fn backtrace(self, backtrace: &wrun::WasmBacktrace) -> Self {
-        let frames = backtrace.frames().len();
-        if frames == 0 {
+        if backtrace.frames().is_empty() {
             return self;
         }
-        let text = backtrace.to_string();
-        if frames + backtrace.omitted() <= FRAME_LIMIT {
-            return self.cause(text);
-        }
-        // Up to the line that begins with the number of the first frame not shown.
-        let next = format!("{}:", frames.min(FRAME_LIMIT));
-        let shown = text.lines().take_while(|line| !line.trim_start().starts_with(&next));
-        let shown: Vec<_> = shown.filter(|line| !line.trim_start().starts_with('…')).collect();
-        let left = frames + backtrace.omitted() - frames.min(FRAME_LIMIT);
-        self.cause(shown.join("\n")).cause(format!("     … and {left} more"))
+        self.cause(backtrace.innermost(FRAME_LIMIT).to_string())
     }
 
     /// Says what to do about it, naming the command where there is one.

@@ -61,6 +61,12 @@ impl WasmBacktrace {
     pub fn omitted(&self) -> usize {
         self.omitted
     }
+
+    /// Shows what [`Display`](fmt::Display) does, but of the frames only the first `limit`, where equal ones that follow
+    /// each other count as one.
+    pub fn innermost(&self, limit: usize) -> impl fmt::Display + '_ {
+        Innermost { backtrace: self, limit }
+    }
 }
 
 impl Frame {
@@ -160,21 +166,35 @@ impl fmt::Display for WasmBacktrace {
     /// A line for each frame: its number, the offset in the module, module and function; below it the places in the source.
     /// Frames that are the same as the one before are counted, as in a recursion.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.innermost(usize::MAX).fmt(f)
+    }
+}
+
+/// A backtrace of which only the innermost frames are shown: see [`WasmBacktrace::innermost`].
+#[derive(Debug)]
+struct Innermost<'a> {
+    backtrace: &'a WasmBacktrace,
+    limit: usize,
+}
+
+impl fmt::Display for Innermost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wasm backtrace:")?;
         let same = |a: &Frame, b: &Frame| {
             a.code_offset == b.code_offset && std::ptr::eq(a.module.info(), b.module.info())
         };
+        let frames = &self.backtrace.frames;
         let mut number = 0;
-        for run in self.frames.chunk_by(same) {
+        for run in frames.chunk_by(same).take(self.limit) {
             write!(f, "\n  {number:>3}: {}", run[0])?;
             number += run.len();
             if run.len() > 1 {
                 write!(f, "\n       … {} more of the same", run.len() - 1)?;
             }
         }
-        match self.omitted {
+        match frames.len() - number + self.backtrace.omitted {
             0 => Ok(()),
-            omitted => write!(f, "\n       … {omitted} more frames"),
+            left => write!(f, "\n       … {left} more frames"),
         }
     }
 }
