@@ -7,11 +7,7 @@ use std::{
 };
 
 use clap::{ArgAction, Args, ValueEnum};
-use tracing_subscriber::{
-    EnvFilter,
-    filter::ParseError,
-    fmt::{format::FmtSpan, time::uptime},
-};
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::time::uptime};
 
 use crate::render::Failure;
 
@@ -86,7 +82,6 @@ impl OutputArgs {
             .with_env_filter(filter)
             .with_writer(io::stderr)
             .with_ansi(ansi)
-            .with_span_events(FmtSpan::CLOSE)
             .with_timer(uptime())
             // Nobody is left to hear that standard error is gone.
             .log_internal_errors(false)

@@ -117,7 +117,7 @@ impl Engine {
             None => &silent,
         };
         let image = compiler.compile(&module, progress)?;
-        tracing::debug!(time = ?start.elapsed(), bytes = image.len(), "compiled to an image");
+        tracing::debug!(elapsed = ?start.elapsed(), bytes = image.len(), "compiled to an image");
         Ok(image)
     }
 

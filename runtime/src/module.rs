@@ -158,7 +158,7 @@ impl Module {
             code,
         });
         engine.offer_trampolines(&module, module.trampolines.iter().map(|entry| entry.0));
-        tracing::debug!(time = ?start.elapsed(), "load");
+        tracing::debug!(elapsed = ?start.elapsed(), "load");
         Ok(Module(module))
     }
 

@@ -8,8 +8,10 @@ mod convert;
 mod names;
 mod sections;
 
+use std::time::Instant;
+
 use rayon::prelude::*;
-use tracing::debug_span;
+use tracing::{debug, debug_span};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidPayload,
     Validator, ValidatorResources, WasmFeatures,
@@ -88,6 +90,7 @@ fn parse_with(bytes: &[u8], flags: WasmFeatures) -> Result<ParsedModule<'_>> {
     let mut to_validate = Vec::new();
     {
         let _span = debug_span!("parse").entered();
+        let start = Instant::now();
         // Some encodings depend on features: without 64-bit memories the limits are 32-bit numbers.
         let mut parser = Parser::new(0);
         parser.set_features(flags);
@@ -101,10 +104,14 @@ fn parse_with(bytes: &[u8], flags: WasmFeatures) -> Result<ParsedModule<'_>> {
                 payload => builder.payload(payload)?,
             }
         }
+        debug!(elapsed = ?start.elapsed(), bytes = bytes.len(), "parse");
     }
     {
-        let _span = debug_span!("validate", functions = to_validate.len()).entered();
+        let functions = to_validate.len();
+        let _span = debug_span!("validate", functions).entered();
+        let start = Instant::now();
         validate_bodies(to_validate)?;
+        debug!(elapsed = ?start.elapsed(), functions, "validate");
     }
     Ok(builder.finish())
 }

@@ -27,7 +27,7 @@ pub(super) fn instantiate(
     instance.tables()?;
     instance.elements()?;
     instance.data()?;
-    tracing::debug!(time = ?start.elapsed(), "instantiate");
+    tracing::debug!(elapsed = ?start.elapsed(), "instantiate");
     instance.start()?;
     Ok(position)
 }
