@@ -3,7 +3,9 @@
 //! - *Native*: the platform's C convention with `(callee_vmctx, caller_vmctx, params…)`. The first result is returned
 //!   as if it were the only one; the others go through an out-pointer that is the last parameter, result `i + 1` at
 //!   `i * value::SIZE`. Functions that escape have it, imported functions, and all that is called by reference.
-//! - *Internal*: `(vmctx, params…)`, all results returned. All other functions have it.
+//! - *Internal*: Cranelift's convention for tail calls with `(vmctx, params…)`, all results returned. All other functions
+//!   have it, and those with tail calls even when they escape: these have a native *adapter* besides, and their
+//!   references hold both entries. RATIONALE.md says why.
 //! - *Libcalls*: the platform's C convention with `(vmctx, params…)`.
 
 use cranelift_codegen::{
@@ -29,14 +31,14 @@ pub(crate) fn clif_type(ty: ValType) -> ir::Type {
         ValType::F64 => types::F64,
         ValType::V128 => types::I8X16,
         ValType::Ref(ty) => match ty.heap {
-            HeapType::Func => POINTER,
+            HeapType::Func | HeapType::ConcreteFunc(_) => POINTER,
             HeapType::Extern => types::I32,
         },
     }
 }
 
 /// How a function of WebAssembly is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Convention {
     /// As the platform's C functions are.
     Native,
@@ -113,19 +115,25 @@ impl Abi {
         signature
     }
 
-    /// The convention of a function: native when it is imported or escapes.
+    /// The convention of a function: native when it is imported, or escapes and has no tail calls.
     pub(crate) fn convention(&self, info: &ModuleInfo, func: FuncIndex) -> Convention {
-        if info.is_imported_func(func) || info.func_ref(func).is_some() {
-            Convention::Native
-        } else {
-            Convention::Internal
+        if info.is_imported_func(func) {
+            return Convention::Native;
+        }
+        match info.func_ref(func).map(|slot| &info.func_refs[slot as usize]) {
+            Some(decl) if decl.adapter.is_none() => Convention::Native,
+            _ => Convention::Internal,
         }
     }
 
     /// The signature of a function, by its convention.
     pub(crate) fn signature(&self, module: &ParsedModule<'_>, func: FuncIndex) -> ir::Signature {
-        let ty = module.func_type(func);
-        match self.convention(&module.info, func) {
+        self.signature_of(module.func_type(func), self.convention(&module.info, func))
+    }
+
+    /// The signature of functions of a type with a convention.
+    pub(crate) fn signature_of(&self, ty: &FuncType, convention: Convention) -> ir::Signature {
+        match convention {
             Convention::Native => self.native_signature(ty),
             Convention::Internal => self.internal_signature(ty),
         }

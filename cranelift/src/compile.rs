@@ -13,13 +13,13 @@ use std::{
 
 use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa};
 use cranelift_frontend::FunctionBuilderContext;
-use wrun_module::{CompileError, FuncType, ParsedModule, Progress};
+use wrun_module::{CompileError, FuncIndex, FuncType, ParsedModule, Progress};
 
 use crate::{
     abi::Abi,
     env::ModuleEnv,
     func::{CompiledFunc, Failure},
-    trampoline::Trampoline,
+    trampoline::{self, Trampoline},
     translate,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Times {
     pub(crate) compile: Duration,
 }
 
-/// Compiles all functions of a module in their order, then both trampolines for each type.
+/// Compiles all functions of a module in their order, then both trampolines for each type, then the adapters.
 pub(crate) fn compile_module(
     isa: &dyn TargetIsa,
     env: &ModuleEnv<'_>,
@@ -47,14 +47,20 @@ pub(crate) fn compile_module(
     let size = |position: usize| {
         bodies.get(position).map_or(0, |body| body.range().end - body.range().start)
     };
-    let total = bodies.len() + trampolines.len() * Trampoline::ALL.len();
+    let adapters = env.module.info.func_refs.iter().filter(|decl| decl.adapter.is_some());
+    let adapters: Vec<FuncIndex> = adapters.map(|decl| decl.func).collect();
+    let first_adapter = trampolines.len() * Trampoline::ALL.len();
+    let total = bodies.len() + first_adapter + adapters.len();
     let mut order: Vec<usize> = (0..total).collect();
     order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
     let parallel = order.iter().map(|&position| size(position)).sum::<u64>() >= PARALLEL_FROM;
     run(&order, parallel, progress, &|worker, position| {
         let result = match position.checked_sub(bodies.len()) {
             None => worker.function(isa, env, position),
-            Some(trampoline) => worker.trampoline(isa, &env.abi, trampolines, trampoline),
+            Some(position) => match position.checked_sub(first_adapter) {
+                None => worker.trampoline(isa, &env.abi, trampolines, position),
+                Some(adapter) => worker.adapter(isa, env, adapters[adapter]),
+            },
         };
         result.map_err(|failure| explain(env.module, position, failure))
     })
@@ -176,6 +182,17 @@ impl Worker {
         let ty = types[position / kinds.len()];
         let func: &mut ir::Function = &mut self.context.func;
         kinds[position % kinds.len()].build(abi, ty, &mut self.frontend, func);
+        self.generate(isa)
+    }
+
+    fn adapter(
+        &mut self,
+        isa: &dyn TargetIsa,
+        env: &ModuleEnv<'_>,
+        func: FuncIndex,
+    ) -> Result<CompiledFunc, Failure> {
+        self.context.clear();
+        trampoline::build_adapter(env, func, &mut self.frontend, &mut self.context.func);
         self.generate(isa)
     }
 

@@ -1,16 +1,21 @@
 //! Trampolines between native functions and calls with arguments and results in memory: one of each kind for a
-//! signature. Only dynamic calls go through them.
+//! signature. Only dynamic calls go through them. And adapters, one for each function that escapes and has tail calls:
+//! its native entry.
 
 use cranelift_codegen::ir::{
-    Function, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Type, UserFuncName, Value,
+    ExtFuncData, ExternalName, Function, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind,
+    Type, UserExternalName, UserFuncName, Value,
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use wrun_module::{
-    FuncType,
+    FuncIndex, FuncType,
     layout::{host_func, value},
 };
 
-use crate::abi::{Abi, POINTER, clif_type};
+use crate::{
+    abi::{Abi, POINTER, clif_type},
+    env::ModuleEnv,
+};
 
 /// Accesses cannot trap. That values are aligned is not asked of the host.
 const ACCESS: MemFlagsData = MemFlagsData::new().with_notrap();
@@ -98,6 +103,39 @@ fn native_to_array(builder: &mut FunctionBuilder<'_>, abi: &Abi, ty: &FuncType, 
     }
     let first = ty.results().first().map(|&result| load(builder, clif_type(result), values, 0));
     builder.ins().return_(first.as_slice());
+}
+
+/// Writes the adapter of a defined function that has the internal convention: a native function that calls it.
+pub(crate) fn build_adapter(
+    env: &ModuleEnv<'_>,
+    callee: FuncIndex,
+    frontend: &mut FunctionBuilderContext,
+    func: &mut Function,
+) {
+    let ty = env.module.func_type(callee);
+    func.name = UserFuncName::testcase("adapter");
+    func.signature = env.abi.native_signature(ty);
+    let mut builder = FunctionBuilder::new(func, frontend);
+    let block = builder.create_block();
+    builder.append_block_params_for_function_params(block);
+    builder.switch_to_block(block);
+    builder.seal_block(block);
+    let params = builder.block_params(block).to_vec();
+    let signature = builder.import_signature(env.abi.internal_signature(ty));
+    let name = UserExternalName::new(0, callee.0);
+    let name = ExternalName::user(builder.func.declare_imported_user_function(name));
+    let data = ExtFuncData { name, signature, colocated: true, patchable: false };
+    let code = builder.import_function(data);
+    // All but the caller's context, and the pointer for results.
+    let mut args = vec![params[0]];
+    args.extend_from_slice(&params[2..2 + ty.params().len()]);
+    let call = builder.ins().call(code, &args);
+    let results = builder.inst_results(call).to_vec();
+    for (slot, &result) in results.iter().skip(1).enumerate() {
+        store(&mut builder, result, params[params.len() - 1], slot);
+    }
+    builder.ins().return_(&results[..results.len().min(1)]);
+    builder.finalize(env.abi.frontend_config());
 }
 
 fn offset(slot: usize) -> i32 {

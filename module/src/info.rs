@@ -114,13 +114,16 @@ pub struct GlobalDecl {
 }
 
 /// A function that can be called in other ways than directly: exported, in an element segment, named by
-/// `ref.func`, or the start function. It uses the native calling convention.
+/// `ref.func`, or the start function. It can be called with the native calling convention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FuncRefDecl {
     /// The function.
     pub func: FuncIndex,
     /// Its type.
     pub ty: TypeIndex,
+    /// For a function with tail calls, which has the internal convention: the position among the image's adapters of
+    /// the one through which it is called natively.
+    pub adapter: Option<u32>,
 }
 
 /// An element segment.
@@ -223,6 +226,37 @@ impl ConstExpr {
 }
 
 impl ModuleInfo {
+    /// Number of functions that have an adapter.
+    pub fn num_adapters(&self) -> usize {
+        self.func_refs.iter().filter(|decl| decl.adapter.is_some()).count()
+    }
+
+    /// Replaces indices of types wherever a type is said by the engine's numbers: `numbers[i]` for index `i`.
+    ///
+    /// # Panics
+    /// When an index is past the end of `numbers`; there is one for each of the module's types.
+    pub fn resolve_types(&mut self, numbers: &[u32]) {
+        for ty in &mut self.types {
+            *ty = ty.resolve(numbers);
+        }
+        for import in &mut self.imports {
+            match &mut import.kind {
+                ImportKind::Table(ty) => ty.element = ty.element.resolve(numbers),
+                ImportKind::Global(ty) => ty.content = ty.content.resolve(numbers),
+                ImportKind::Func(_) | ImportKind::Memory(_) => {}
+            }
+        }
+        for table in &mut self.tables {
+            table.ty.element = table.ty.element.resolve(numbers);
+        }
+        for global in &mut self.globals {
+            global.ty.content = global.ty.content.resolve(numbers);
+        }
+        for segment in &mut self.elements {
+            segment.ty = segment.ty.resolve(numbers);
+        }
+    }
+
     /// The position of the function's `VmFuncRef`, when the function escapes.
     pub fn func_ref(&self, func: FuncIndex) -> Option<u32> {
         self.func_refs.binary_search_by_key(&func, |decl| decl.func).ok().map(|slot| slot as u32)

@@ -68,8 +68,10 @@ pub mod func_ref {
     pub const CONTEXT: u32 = 8;
     /// `u32`: the number of its type in the engine.
     pub const TYPE_ID: u32 = 16;
+    /// Code with the internal calling convention, for a function with tail calls; null for all others.
+    pub const TAIL: u32 = 24;
     /// Bytes of one.
-    pub const SIZE: u32 = 24;
+    pub const SIZE: u32 = 32;
 }
 
 /// An imported function, in the importing instance's context.

@@ -37,5 +37,6 @@ pub use parse::{ParseError, parse};
 pub use parsed::{CustomSection, ParsedModule};
 pub use trap::TrapCode;
 pub use types::{
-    ExternType, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, ValType,
+    ConcreteType, ExternType, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType,
+    TableType, ValType,
 };

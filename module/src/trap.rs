@@ -55,6 +55,10 @@ traps! {
     InvalidConversionToInteger = 9, "invalid conversion to integer";
     /// The stack for WebAssembly is used up.
     StackExhausted = 10, "call stack exhausted";
+    /// `call_ref` or `return_call_ref` of a null reference.
+    NullFunctionReference = 11, "null function reference";
+    /// `ref.as_non_null` of a null reference.
+    NullReference = 12, "null reference";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::TypeIndex;
+
 /// The type of a value on the stack, in a local or in a global.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ValType {
@@ -54,6 +56,72 @@ pub enum HeapType {
     Func,
     /// Any value of the host.
     Extern,
+    /// The functions of one type.
+    ConcreteFunc(ConcreteType),
+}
+
+/// Which type of the type section a concrete heap type names.
+///
+/// Indices mean something in their module only, so the runtime replaces them by numbers of the engine when it loads the
+/// module ([`ModuleInfo::resolve_types`](crate::ModuleInfo::resolve_types)). Types with equal numbers are equal, whichever
+/// modules they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ConcreteType {
+    /// By its index in the module.
+    Declared(TypeIndex),
+    /// By its number in the engine.
+    Engine(u32),
+}
+
+impl HeapType {
+    /// Whether every reference to this is one to `other` too (spec, *Validation › Matching*). Both name concrete types
+    /// in the same way. The only place that knows how heap types are related.
+    pub fn matches(self, other: HeapType) -> bool {
+        match (self, other) {
+            (HeapType::ConcreteFunc(_), HeapType::Func) => true,
+            (found, expected) => found == expected,
+        }
+    }
+
+    /// The same type with indices replaced by the engine's numbers.
+    fn resolve(self, numbers: &[u32]) -> Self {
+        match self {
+            HeapType::ConcreteFunc(ConcreteType::Declared(index)) => {
+                HeapType::ConcreteFunc(ConcreteType::Engine(numbers[index.index()]))
+            }
+            other => other,
+        }
+    }
+}
+
+impl RefType {
+    /// Whether every value of this type is one of `other` too.
+    pub fn matches(self, other: RefType) -> bool {
+        (other.nullable || !self.nullable) && self.heap.matches(other.heap)
+    }
+
+    /// The same type with indices replaced by the engine's numbers.
+    pub(crate) fn resolve(self, numbers: &[u32]) -> Self {
+        Self { heap: self.heap.resolve(numbers), ..self }
+    }
+}
+
+impl ValType {
+    /// Whether every value of this type is one of `other` too.
+    pub fn matches(self, other: ValType) -> bool {
+        match (self, other) {
+            (ValType::Ref(found), ValType::Ref(expected)) => found.matches(expected),
+            (found, expected) => found == expected,
+        }
+    }
+
+    /// The same type with indices replaced by the engine's numbers.
+    pub(crate) fn resolve(self, numbers: &[u32]) -> Self {
+        match self {
+            ValType::Ref(ty) => ValType::Ref(ty.resolve(numbers)),
+            other => other,
+        }
+    }
 }
 
 /// The type of a function: `[params] -> [results]`.
@@ -80,6 +148,16 @@ impl FuncType {
     /// The results, in order.
     pub fn results(&self) -> &[ValType] {
         &self.results
+    }
+
+    /// The same type with indices of its module replaced by the engine's numbers, `numbers[i]` for index `i`.
+    ///
+    /// # Panics
+    /// When it names a type past the end of `numbers`; a type section only refers to what is before it.
+    #[must_use]
+    pub fn resolve(&self, numbers: &[u32]) -> Self {
+        let resolve = |types: &[ValType]| types.iter().map(|ty| ty.resolve(numbers)).collect();
+        Self { params: resolve(&self.params), results: resolve(&self.results) }
     }
 }
 
@@ -164,16 +242,22 @@ impl fmt::Display for ValType {
 
 impl fmt::Display for HeapType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            HeapType::Func => "func",
-            HeapType::Extern => "extern",
-        })
+        match self {
+            HeapType::Func => f.write_str("func"),
+            HeapType::Extern => f.write_str("extern"),
+            HeapType::ConcreteFunc(ConcreteType::Declared(index)) => write!(f, "{}", index.0),
+            HeapType::ConcreteFunc(ConcreteType::Engine(number)) => write!(f, "$type{number}"),
+        }
     }
 }
 
 impl fmt::Display for RefType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.nullable { write!(f, "{}ref", self.heap) } else { write!(f, "(ref {})", self.heap) }
+        match (self.nullable, self.heap) {
+            (true, HeapType::ConcreteFunc(_)) => write!(f, "(ref null {})", self.heap),
+            (true, _) => write!(f, "{}ref", self.heap),
+            (false, _) => write!(f, "(ref {})", self.heap),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use wrun_module::FuncType;
 use crate::{
     AsContext, AsContextMut, Caller, Error, IntoFunc, Result, TypeMismatch, Val, WasmParams,
     WasmResults,
-    vm::{FuncHandle, HostFuncDef, TypedHandle},
+    vm::{FuncHandle, HostFuncDef, StoreOpaque, TypedHandle},
 };
 
 /// A function of a store.
@@ -75,7 +75,7 @@ impl Func {
     ) -> Result<()> {
         let mut store = store.as_context_mut();
         let ty = store.engine().types().get(self.0.type_id(store.opaque()));
-        check_arguments(&ty, arguments, results.len())?;
+        check_arguments(store.opaque(), &ty, arguments, results.len())?;
         store.opaque_mut().call_dynamic(self.0, &ty, arguments, results)
     }
 
@@ -94,13 +94,18 @@ impl Func {
     }
 }
 
-fn check_arguments(ty: &FuncType, arguments: &[Val], results: usize) -> Result<()> {
+fn check_arguments(
+    store: &StoreOpaque,
+    ty: &FuncType,
+    arguments: &[Val],
+    results: usize,
+) -> Result<()> {
     let params = ty.params();
     if arguments.len() != params.len() {
         return Err(TypeMismatch::count("arguments", params.len(), arguments.len()).into());
     }
     for (index, (argument, param)) in arguments.iter().zip(params).enumerate() {
-        if argument.ty() != *param {
+        if !argument.is_of(store, *param) {
             return Err(
                 TypeMismatch::new(format!("argument {index}"), param, &argument.ty()).into()
             );

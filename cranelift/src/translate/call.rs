@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
     StackSlotKind, UserExternalName, Value, condcodes::IntCC, types,
 };
 use wrun_module::{
-    FuncIndex, FuncType, Libcall, TableIndex, TrapCode, TypeIndex,
+    ConcreteType, FuncIndex, FuncType, HeapType, Libcall, TableIndex, TrapCode, TypeIndex,
     layout::{func_ref, value},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 
 /// What is called.
 #[derive(Clone, Copy)]
-enum Callee {
+pub(super) enum Callee {
     /// A function of this module.
     Direct(FuncRef),
     /// Code at an address.
@@ -31,7 +31,8 @@ impl<'m> FuncTranslator<'_, 'm> {
         let func = FuncIndex(function);
         let ty = self.env.module.func_type(func);
         if self.env.module.info.is_imported_func(func) {
-            let signature = self.native_signature(self.env.module.func_types[func.index()]);
+            let signature = self
+                .indirect_signature(self.env.module.func_types[func.index()], Convention::Native);
             let (code, context) = self.imported_func(func);
             self.call_native(Callee::Indirect(signature, code), context, ty);
             return;
@@ -45,23 +46,49 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     pub(super) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
         let ty = TypeIndex(ty);
+        let reference = self.checked_element(ty, TableIndex(table));
+        self.call_reference(ty, reference, TrapCode::UninitializedElement);
+    }
+
+    /// The type of the reference says what is called, so that only null has to be ruled out.
+    pub(super) fn visit_call_ref(&mut self, ty: u32) {
+        let reference = self.pop();
+        self.call_reference(TypeIndex(ty), reference, TrapCode::NullFunctionReference);
+    }
+
+    /// Pops an index and loads the element of a table there: null, or a function of type `ty`.
+    pub(super) fn checked_element(&mut self, ty: TypeIndex, table: TableIndex) -> Value {
         let index = self.pop();
-        let (flags, element) =
-            self.table_element(TableIndex(table), index, TrapCode::UndefinedElement);
+        let (flags, element) = self.table_element(table, index, TrapCode::UndefinedElement);
         let reference = self.ins().load(POINTER, flags, element, 0);
+        let proven = HeapType::ConcreteFunc(ConcreteType::Declared(ty));
+        if self.env.module.info.tables[table.index()].ty.element.heap == proven {
+            // Whatever is in the table has the type, or is null.
+            return reference;
+        }
         // A null reference is address 0, which is never mapped: looking at its type traps.
-        let checked = MemFlagsData::trusted()
-            .with_readonly()
-            .with_trap_code(Some(clif_trap(TrapCode::UninitializedElement)));
+        let checked = self.trapping_on_null(TrapCode::UninitializedElement);
         let found = self.ins().load(types::I32, checked, reference, func_ref::TYPE_ID as i32);
         let expected = self.type_id(ty);
         let mismatch = self.ins().icmp(IntCC::NotEqual, found, expected);
         self.ins().trapnz(mismatch, clif_trap(TrapCode::IndirectCallTypeMismatch));
-        // These must not be moved to before the check, so they are not marked as movable.
-        let flags = MemFlagsData::trusted().with_readonly();
+        reference
+    }
+
+    /// Flags of a load of what a reference points to, which never changes. All offsets are within the first page, which
+    /// is never mapped, so that null faults and traps as `null` says. Not marked as movable: it must not come before the
+    /// check that the reference is one to what is loaded.
+    pub(super) fn trapping_on_null(&self, null: TrapCode) -> MemFlagsData {
+        MemFlagsData::trusted().with_readonly().with_trap_code(Some(clif_trap(null)))
+    }
+
+    /// Calls a reference, which is null or one to a function of type `ty`.
+    fn call_reference(&mut self, ty: TypeIndex, reference: Value, null: TrapCode) {
+        let flags = self.trapping_on_null(null);
         let code = self.ins().load(POINTER, flags, reference, func_ref::NATIVE as i32);
+        let flags = MemFlagsData::trusted().with_readonly();
         let context = self.ins().load(POINTER, flags, reference, func_ref::CONTEXT as i32);
-        let callee = Callee::Indirect(self.native_signature(ty), code);
+        let callee = Callee::Indirect(self.indirect_signature(ty, Convention::Native), code);
         self.call_native(callee, context, &self.env.module.info.types[ty.index()]);
     }
 
@@ -102,7 +129,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     }
 
     /// Pops the arguments, calls, and pushes the results; native convention.
-    fn call_native(&mut self, callee: Callee, callee_context: Value, ty: &'m FuncType) {
+    pub(super) fn call_native(&mut self, callee: Callee, callee_context: Value, ty: &'m FuncType) {
         let mut args = Vec::with_capacity(ty.params().len() + 3);
         args.extend([callee_context, self.vmctx()]);
         self.pop_all(ty.params().len(), &mut args);
@@ -152,7 +179,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     }
 
     /// A defined function as the target of direct calls; the linker resolves it.
-    fn callee(&mut self, func: FuncIndex) -> FuncRef {
+    pub(super) fn callee(&mut self, func: FuncIndex) -> FuncRef {
         if let Some(&callee) = self.callees.get(&func) {
             return callee;
         }
@@ -166,11 +193,12 @@ impl<'m> FuncTranslator<'_, 'm> {
         callee
     }
 
-    fn native_signature(&mut self, ty: TypeIndex) -> SigRef {
+    /// The signature of functions of a type that are called by their address.
+    pub(super) fn indirect_signature(&mut self, ty: TypeIndex, convention: Convention) -> SigRef {
         let (builder, env) = (&mut self.builder, self.env);
-        *self.signatures.entry(ty).or_insert_with(|| {
+        *self.signatures.entry((ty, convention)).or_insert_with(|| {
             let ty = &env.module.info.types[ty.index()];
-            builder.import_signature(env.abi.native_signature(ty))
+            builder.import_signature(env.abi.signature_of(ty, convention))
         })
     }
 }

@@ -138,6 +138,11 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     pub(super) fn visit_br_if(&mut self, depth: u32) {
         let condition = self.pop_condition();
+        self.branch_if(condition, depth);
+    }
+
+    /// Branches by `depth` with what is on the stack when `condition` is not zero.
+    pub(super) fn branch_if(&mut self, condition: Value, depth: u32) {
         let (target, types) = self.branch_target(depth);
         let next = self.builder.create_block();
         self.with_block_args(types.len(), |builder, args| {
@@ -287,9 +292,9 @@ fn single(ty: ValType) -> &'static [ValType] {
         ValType::F32 => &[ValType::F32],
         ValType::F64 => &[ValType::F64],
         ValType::V128 => &[ValType::V128],
-        // Nullability makes no difference to how a reference is held.
+        // Neither nullability nor a function's type makes a difference to how a reference is held.
         ValType::Ref(ty) => match ty.heap {
-            HeapType::Func => &[ValType::FUNCREF],
+            HeapType::Func | HeapType::ConcreteFunc(_) => &[ValType::FUNCREF],
             HeapType::Extern => &[ValType::EXTERNREF],
         },
     }

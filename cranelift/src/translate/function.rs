@@ -20,7 +20,8 @@ use cranelift_codegen::{
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::PointerWidth;
-use wrun_module::{FuncIndex, FuncType, HeapType, RefType, TypeIndex, ValType};
+use wasmparser::UnpackedIndex;
+use wrun_module::{ConcreteType, FuncIndex, FuncType, HeapType, RefType, TypeIndex, ValType};
 
 use super::{context::Context, frame::Frame};
 use crate::{
@@ -48,8 +49,8 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) skipped_frames: u32,
     /// Functions that have been called directly.
     pub(super) callees: HashMap<FuncIndex, FuncRef>,
-    /// Native signatures that have been called indirectly.
-    pub(super) signatures: HashMap<TypeIndex, SigRef>,
+    /// Signatures that have been called indirectly.
+    pub(super) signatures: HashMap<(TypeIndex, Convention), SigRef>,
     /// Room for results behind the first of native callees; shared by all calls, as large as the largest needs.
     pub(super) results_slot: Option<StackSlot>,
     /// The operand stack.
@@ -321,6 +322,9 @@ pub(super) fn heap_type(ty: wasmparser::HeapType) -> Option<HeapType> {
     match ty {
         wasmparser::HeapType::FUNC => Some(HeapType::Func),
         wasmparser::HeapType::EXTERN => Some(HeapType::Extern),
+        wasmparser::HeapType::Concrete(UnpackedIndex::Module(index)) => {
+            Some(HeapType::ConcreteFunc(ConcreteType::Declared(TypeIndex(index))))
+        }
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! [`translate`] walks a body once. Each opcode goes through `dispatch` to the method `visit_<opcode>` of
 //! [`FuncTranslator`] in the file of its family:
 //!
-//! - `control`, `call`: structured control, branches, calls and returns; `frame` holds the control stack;
+//! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `variable`, `reference`, `table`, `memory`, `bulk`: locals, globals, references and what an instance owns;
 //! - `integer`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors.
@@ -27,6 +27,7 @@ mod memory;
 mod reference;
 mod simd;
 mod table;
+mod tail_call;
 mod variable;
 
 use cranelift_codegen::ir::{self, SourceLoc, UserFuncName};

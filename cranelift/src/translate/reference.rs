@@ -1,10 +1,10 @@
 //! References: functions are pointers to their `func_ref`, host values are indices; null is 0.
 
 use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};
-use wrun_module::{FuncIndex, RefType, ValType, layout};
+use wrun_module::{FuncIndex, RefType, TrapCode, ValType, layout};
 
 use super::function::{FuncTranslator, heap_type};
-use crate::abi::clif_type;
+use crate::{abi::clif_type, traps::clif_trap};
 
 impl FuncTranslator<'_, '_> {
     pub(super) fn visit_ref_null(&mut self, hty: wasmparser::HeapType) {
@@ -18,6 +18,25 @@ impl FuncTranslator<'_, '_> {
         let reference = self.pop();
         let is_null = self.ins().icmp_imm_u(IntCC::Equal, reference, 0);
         self.push_bool(is_null);
+    }
+
+    pub(super) fn visit_ref_as_non_null(&mut self) {
+        let reference = self.peek();
+        self.ins().trapz(reference, clif_trap(TrapCode::NullReference));
+    }
+
+    pub(super) fn visit_br_on_null(&mut self, depth: u32) {
+        let reference = self.pop();
+        let is_null = self.ins().icmp_imm_u(IntCC::Equal, reference, 0);
+        self.branch_if(is_null, depth);
+        self.push(reference);
+    }
+
+    /// The branch takes the reference along.
+    pub(super) fn visit_br_on_non_null(&mut self, depth: u32) {
+        let reference = self.peek();
+        self.branch_if(reference, depth);
+        self.pop_raw();
     }
 
     pub(super) fn visit_ref_func(&mut self, func: u32) {

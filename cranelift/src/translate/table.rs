@@ -23,7 +23,7 @@ impl FuncTranslator<'_, '_> {
         let length = self.table_length(table);
         let out_of_bounds = self.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
         let size = match self.env.module.info.tables[table.index()].ty.element.heap {
-            HeapType::Func => layout::POINTER_SIZE,
+            HeapType::Func | HeapType::ConcreteFunc(_) => layout::POINTER_SIZE,
             HeapType::Extern => 4,
         };
         let base = self.table_base(table);

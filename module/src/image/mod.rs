@@ -18,7 +18,7 @@ pub use write::{Sections, write};
 use crate::{CompileOptions, DataLayout, ModuleInfo};
 
 /// The version an image must have been made by. Any change to code or layout changes the version of the crate.
-pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 1");
+pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 2");
 
 /// The first bytes of every ELF file.
 pub const MAGIC: &[u8] = b"\x7fELF";
@@ -41,7 +41,8 @@ pub mod section {
     pub const EH_FRAME: &str = ".eh_frame";
     /// [`FuncTable`](super::tables::FuncTable) of the defined functions.
     pub const FUNCS: &str = ".wrun.funcs";
-    /// [`FuncTable`](super::tables::FuncTable) of the trampolines, two for each signature.
+    /// [`FuncTable`](super::tables::FuncTable) of the trampolines, two for each signature, and of the
+    /// adapters behind them.
     pub const TRAMPOLINES: &str = ".wrun.trampolines";
     /// [`TrapTable`](super::tables::TrapTable).
     pub const TRAPS: &str = ".wrun.traps";

@@ -117,6 +117,12 @@ impl Image {
             let ends = [0, table.len().saturating_sub(1)].map(|index| table.get(index));
             ends.iter().flatten().all(|&(start, len)| u64::from(start) + u64::from(len) <= text_len)
         };
+        // Each adapter has a place of its own in the table, in the order of the functions.
+        let adapters = self.metadata.info.num_adapters();
+        let numbered = self.metadata.info.func_refs.iter().filter_map(|decl| decl.adapter);
+        if !numbered.eq(0..adapters as u32) {
+            return damaged("its table of adapters is wrong");
+        }
         match (
             FuncTable::new(&bytes[self.funcs.clone()]),
             FuncTable::new(&bytes[self.trampolines.clone()]),
@@ -125,7 +131,7 @@ impl Image {
                 if inside(funcs)
                     && inside(trampolines)
                     && funcs.len() == self.metadata.info.num_defined_funcs as usize
-                    && trampolines.len() == 2 * self.metadata.trampolines.len() => {}
+                    && trampolines.len() == 2 * self.metadata.trampolines.len() + adapters => {}
             _ => return damaged("its table of functions is wrong"),
         }
         if TrapTable::new(&bytes[self.traps.clone()]).is_none()
@@ -175,7 +181,8 @@ impl Image {
     }
 
     /// Where the trampolines lie: for each signature of [`Metadata::trampolines`] first the one that calls a native
-    /// function with arguments from memory, then the one that is native and calls with arguments in memory.
+    /// function with arguments from memory, then the one that is native and calls with arguments in memory. Behind them
+    /// lie the adapters of [`FuncRefDecl::adapter`](crate::FuncRefDecl::adapter).
     pub fn trampolines<'a>(&self, bytes: &'a [u8]) -> FuncTable<'a> {
         FuncTable::new(&bytes[self.trampolines.clone()]).unwrap_or_default()
     }

@@ -3,13 +3,13 @@
 //! Validation has already refused what these cannot express, so a miss here is a proposal that the feature set let
 //! through without this engine knowing it: an error, never a guess.
 
-use wasmparser::{AbstractHeapType, Operator, TypeRef};
+use wasmparser::{AbstractHeapType, Operator, TypeRef, UnpackedIndex};
 
 use super::{Failure, Result};
 use crate::{
-    ConstExpr, ConstOp, ExternIndex, FuncIndex, FuncType, GlobalIndex, GlobalType, HeapType,
-    ImportKind, Limits, MemoryIndex, MemoryType, RefType, TableIndex, TableType, TypeIndex,
-    ValType,
+    ConcreteType, ConstExpr, ConstOp, ExternIndex, FuncIndex, FuncType, GlobalIndex, GlobalType,
+    HeapType, ImportKind, Limits, MemoryIndex, MemoryType, RefType, TableIndex, TableType,
+    TypeIndex, ValType,
 };
 
 fn unsupported<T>(what: &'static str, offset: u64) -> Result<T> {
@@ -45,6 +45,10 @@ fn heap_type(ty: wasmparser::HeapType, offset: u64) -> Result<HeapType> {
         }
         wasmparser::HeapType::Abstract { shared: false, ty: AbstractHeapType::Extern } => {
             Ok(HeapType::Extern)
+        }
+        // Without the GC proposal every type is a function's.
+        wasmparser::HeapType::Concrete(UnpackedIndex::Module(index)) => {
+            Ok(HeapType::ConcreteFunc(ConcreteType::Declared(TypeIndex(index))))
         }
         _ => unsupported("heap type", offset),
     }

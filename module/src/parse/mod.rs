@@ -106,43 +106,68 @@ fn parse_with(bytes: &[u8], flags: WasmFeatures) -> Result<ParsedModule<'_>> {
         }
         debug!(elapsed = ?start.elapsed(), bytes = bytes.len(), "parse");
     }
-    {
+    let tail_calls = {
         let functions = to_validate.len();
         let _span = debug_span!("validate", functions).entered();
         let start = Instant::now();
-        validate_bodies(to_validate)?;
+        let tail_calls = validate_bodies(to_validate)?;
         debug!(elapsed = ?start.elapsed(), functions, "validate");
-    }
-    Ok(builder.finish())
+        tail_calls
+    };
+    Ok(builder.finish(&tail_calls))
 }
 
 type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
-/// Validates function bodies; of several invalid ones the first is reported, so that messages do not depend on
-/// how threads are scheduled.
-fn validate_bodies(bodies: Vec<Body<'_>>) -> wasmparser::Result<()> {
-    let validate = |allocations: FuncValidatorAllocations, (func, body): Body<'_>| {
-        let mut validator = func.into_validator(allocations);
-        validator.validate(&body)?;
-        wasmparser::Result::Ok(validator.into_allocations())
-    };
+/// Opcodes of `return_call`, `return_call_indirect` and `return_call_ref`.
+const TAIL_CALLS: [u8; 3] = [0x12, 0x13, 0x15];
+
+/// Validates a body and says whether there is a tail call in it.
+fn validate_body(
+    allocations: FuncValidatorAllocations,
+    (func, body): Body<'_>,
+) -> wasmparser::Result<(FuncValidatorAllocations, bool)> {
+    let features = func.features;
+    let mut validator = func.into_validator(allocations);
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    reader.set_features(features);
+    let (bytes, start) = (body.as_bytes(), body.range().start);
+    let mut has_tail_call = false;
+    while !reader.eof() {
+        let position = reader.original_position();
+        // Every instruction begins with its opcode, or with a prefix, which is none of these.
+        has_tail_call |= TAIL_CALLS.contains(&bytes[(position - start) as usize]);
+        reader.visit_operator(&mut validator.visitor(position))??;
+    }
+    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    Ok((validator.into_allocations(), has_tail_call))
+}
+
+/// Validates function bodies and says for each whether there is a tail call in it. Of several invalid ones the first is
+/// reported, so that messages do not depend on how threads are scheduled.
+fn validate_bodies(bodies: Vec<Body<'_>>) -> wasmparser::Result<Vec<bool>> {
     let size: u64 = bodies.iter().map(|(_, body)| body.range().end - body.range().start).sum();
     if size < PARALLEL_FROM {
         let mut allocations = FuncValidatorAllocations::default();
+        let mut tail_calls = Vec::with_capacity(bodies.len());
         for body in bodies {
-            allocations = validate(allocations, body)?;
+            let (reusable, has_tail_call) = validate_body(allocations, body)?;
+            allocations = reusable;
+            tail_calls.push(has_tail_call);
         }
-        return Ok(());
+        return Ok(tail_calls);
     }
-    let first_error = bodies
+    let outcomes: Vec<wasmparser::Result<bool>> = bodies
         .into_par_iter()
         .map_init(FuncValidatorAllocations::default, |allocations, body| {
-            *allocations = validate(std::mem::take(allocations), body)?;
-            Ok(())
+            let (reusable, has_tail_call) = validate_body(std::mem::take(allocations), body)?;
+            *allocations = reusable;
+            Ok(has_tail_call)
         })
-        .filter_map(wasmparser::Result::err)
-        .min_by_key(wasmparser::Error::offset);
-    first_error.map_or(Ok(()), Err)
+        .collect();
+    // The bodies are in the order of their offsets, so the first error is that of the first invalid one.
+    outcomes.into_iter().collect()
 }
 
 /// Finds out whether the module would be valid with one more proposal, so that the message can name it.

@@ -170,10 +170,10 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The module, after its last section.
-    pub(super) fn finish(mut self) -> ParsedModule<'a> {
+    /// The module, after its last section. `tail_calls` says of each body whether there is a tail call in it.
+    pub(super) fn finish(mut self, tail_calls: &[bool]) -> ParsedModule<'a> {
         self.info.name = self.names.module.map(str::to_owned);
-        self.info.func_refs = escaping(&self.info, &self.func_types);
+        self.info.func_refs = escaping(&self.info, &self.func_types, tail_calls);
         ParsedModule {
             info: self.info,
             func_types: self.func_types,
@@ -190,7 +190,9 @@ impl<'a> Builder<'a> {
 ///
 /// `ref.func` in a body needs no look at the bodies: validation demands that the function be named outside them
 /// too (spec, *Validation › Modules*, the set of references).
-fn escaping(info: &ModuleInfo, func_types: &[TypeIndex]) -> Vec<FuncRefDecl> {
+///
+/// Those with tail calls have the internal calling convention, and an adapter each.
+fn escaping(info: &ModuleInfo, func_types: &[TypeIndex], tail_calls: &[bool]) -> Vec<FuncRefDecl> {
     let mut funcs: Vec<FuncIndex> = info.start.into_iter().collect();
     let mut add_expr = |expr: &crate::ConstExpr| {
         funcs.extend(expr.0.iter().filter_map(|op| match op {
@@ -216,5 +218,12 @@ fn escaping(info: &ModuleInfo, func_types: &[TypeIndex]) -> Vec<FuncRefDecl> {
     }));
     funcs.sort_unstable();
     funcs.dedup();
-    funcs.into_iter().map(|func| FuncRefDecl { func, ty: func_types[func.index()] }).collect()
+    let mut adapters = 0..;
+    let mut declare = |func: FuncIndex| {
+        let defined = func.index().checked_sub(info.num_imported_funcs as usize);
+        let has_tail_call = defined.is_some_and(|position| tail_calls[position]);
+        let adapter = if has_tail_call { adapters.next() } else { None };
+        FuncRefDecl { func, ty: func_types[func.index()], adapter }
+    };
+    funcs.into_iter().map(&mut declare).collect()
 }

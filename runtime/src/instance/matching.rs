@@ -70,7 +70,15 @@ pub(crate) fn matches(found: &ExternType, expected: &ExternType) -> bool {
         (ExternType::Memory(found), ExternType::Memory(expected)) => {
             limits_match(found.limits, expected.limits)
         }
-        (ExternType::Global(found), ExternType::Global(expected)) => found == expected,
+        // What can be set from both sides has to have the same type on both.
+        (ExternType::Global(found), ExternType::Global(expected)) => {
+            found.mutable == expected.mutable
+                && if found.mutable {
+                    found.content == expected.content
+                } else {
+                    found.content.matches(expected.content)
+                }
+        }
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use wrun_module::{
-    TrapCode,
+    ModuleInfo, TrapCode,
     image::{Image, ImageError},
 };
 
@@ -145,6 +145,11 @@ impl ActiveCode {
         &self.code
     }
 
+    /// What the image says of the module, to be changed before anyone has seen it.
+    pub(crate) fn info_mut(&mut self) -> &mut ModuleInfo {
+        &mut self.code.image.metadata.info
+    }
+
     /// Addresses of the code.
     pub(crate) fn addresses(&self) -> Range<usize> {
         let text = self.code.image.text();
@@ -171,6 +176,13 @@ impl ActiveCode {
     /// Address of the trampoline that is called natively and calls on with arguments in memory.
     pub(crate) fn native_to_array(&self, signature: usize) -> Option<NonNull<u8>> {
         self.address_of(self.code.image.trampolines(self.code.bytes()).get(2 * signature + 1)?.0)
+    }
+
+    /// Address of an adapter: the native entry of a function that has the internal calling convention.
+    pub(crate) fn adapter(&self, position: u32) -> Option<NonNull<u8>> {
+        let first = 2 * self.code.image.metadata.trampolines.len();
+        let trampolines = self.code.image.trampolines(self.code.bytes());
+        self.address_of(trampolines.get(first + position as usize)?.0)
     }
 
     fn address_of(&self, offset: u32) -> Option<NonNull<u8>> {

@@ -219,13 +219,19 @@ fn write_func_refs(context: &ContextBlock, module: &Module) {
             continue;
         }
         let position = decl.func.index() - info.num_imported_funcs as usize;
-        let native = module.code().function(position).expect("checked when the image was loaded");
+        let checked = "checked when the image was loaded";
+        let code = module.code().function(position).expect(checked);
+        let (native, tail) = match decl.adapter {
+            None => (code, None),
+            Some(adapter) => (module.code().adapter(adapter).expect(checked), Some(code)),
+        };
         context.write(
             module.layout().func_ref(slot as u32),
             VmFuncRef {
                 native,
                 context: context.at(0),
                 type_id: module.type_ids()[decl.ty.index()],
+                tail,
             },
         );
     }

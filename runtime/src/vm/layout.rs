@@ -34,6 +34,8 @@ pub struct VmFuncRef {
     pub(super) context: NonNull<VmContextHead>,
     /// The number of its type in the engine.
     pub(super) type_id: u32,
+    /// Code with the internal calling convention, of a function with tail calls.
+    pub(super) tail: Option<NonNull<u8>>,
 }
 
 /// What every context begins with, be it an instance's or a host function's.
@@ -167,6 +169,7 @@ assert_layout! {
         native = layout::func_ref::NATIVE,
         context = layout::func_ref::CONTEXT,
         type_id = layout::func_ref::TYPE_ID,
+        tail = layout::func_ref::TAIL,
     } size layout::func_ref::SIZE;
     VmInstanceHead {
         head.magic = layout::context::MAGIC,

@@ -191,7 +191,7 @@ enum ElementsMut<'a> {
 /// Bytes of an element.
 fn element_size(ty: TableType) -> u64 {
     match ty.element.heap {
-        HeapType::Func => 8,
+        HeapType::Func | HeapType::ConcreteFunc(_) => 8,
         HeapType::Extern => 4,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use wrun_module::{GlobalType, HeapType, RefType, TableType, ValType};
+use wrun_module::{ConcreteType, GlobalType, HeapType, RefType, TableType, ValType};
 
 use super::{
     func::FuncHandle,
@@ -13,6 +13,26 @@ use super::{
 use crate::{Error, ExternRef, Func, Ref, TypeMismatch, V128, Val};
 
 impl Val {
+    /// Whether the value is one of a type whose concrete types are named by the engine's numbers.
+    ///
+    /// This is what keeps values of the host's to the types that generated code relies on without looking.
+    ///
+    /// # Panics
+    /// When it is a function of another store.
+    pub(crate) fn is_of(&self, store: &StoreOpaque, ty: ValType) -> bool {
+        let ValType::Ref(ty) = ty else { return self.ty() == ty };
+        match (*self, ty.heap) {
+            (Val::FuncRef(None), HeapType::Func | HeapType::ConcreteFunc(_))
+            | (Val::ExternRef(None), HeapType::Extern) => ty.nullable,
+            (Val::FuncRef(Some(func)), expected) => {
+                let found = ConcreteType::Engine(func.handle().type_id(store));
+                HeapType::ConcreteFunc(found).matches(expected)
+            }
+            (Val::ExternRef(Some(_)), expected) => expected == HeapType::Extern,
+            _ => false,
+        }
+    }
+
     /// The value in a slot.
     ///
     /// # Safety
@@ -24,7 +44,7 @@ impl Val {
             ValType::F32 => Val::F32(value.to_u32()),
             ValType::F64 => Val::F64(value.to_u64()),
             ValType::V128 => Val::V128(V128::from(value.to_u128())),
-            ValType::Ref(RefType { heap: HeapType::Func, .. }) => {
+            ValType::Ref(RefType { heap: HeapType::Func | HeapType::ConcreteFunc(_), .. }) => {
                 // SAFETY: the caller vouches for the reference.
                 unsafe { Ref::from_vm(VmRef(value.to_u64()), HeapType::Func, store).into() }
             }
@@ -60,7 +80,7 @@ impl Ref {
     /// The element holds a reference to this kind of thing, of the store.
     unsafe fn from_vm(value: VmRef, heap: HeapType, store: &StoreOpaque) -> Self {
         match heap {
-            HeapType::Func => {
+            HeapType::Func | HeapType::ConcreteFunc(_) => {
                 let pointer = NonNull::new(value.0 as *mut _);
                 let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
                 Ref::Func(handle.map(Func::from_handle))
@@ -90,7 +110,7 @@ impl Ref {
     /// # Errors
     /// When the table holds others.
     fn for_table(self, ty: TableType, store: &StoreOpaque) -> Result<VmRef, TypeMismatch> {
-        if self.heap_type() != ty.element.heap {
+        if !Val::from(self).is_of(store, ValType::Ref(ty.element)) {
             let found = RefType { nullable: true, heap: self.heap_type() };
             return Err(TypeMismatch::new("an element of a table".to_owned(), &ty.element, &found));
         }
@@ -104,7 +124,7 @@ impl StoreOpaque {
     /// # Errors
     /// When the value is none of the type.
     pub(crate) fn add_host_global(&mut self, ty: GlobalType, value: Val) -> Result<usize, Error> {
-        check_global(ty, &value)?;
+        check_global(self, ty, &value)?;
         let value = value.to_vm(self);
         Ok(self.add_owned_global(ty, value))
     }
@@ -122,7 +142,7 @@ impl StoreOpaque {
     /// # Errors
     /// When the value is none of the type.
     pub(crate) fn set_global_value(&mut self, position: usize, value: Val) -> Result<(), Error> {
-        check_global(self.global(position).ty, &value)?;
+        check_global(self, self.global(position).ty, &value)?;
         let value = value.to_vm(self);
         // SAFETY: as for `global_value`, and the store is borrowed exclusively.
         unsafe { *self.global(position).place.as_ref().get() = value };
@@ -167,8 +187,8 @@ impl StoreOpaque {
     }
 }
 
-fn check_global(ty: GlobalType, value: &Val) -> Result<(), TypeMismatch> {
-    if value.ty() != ty.content {
+fn check_global(store: &StoreOpaque, ty: GlobalType, value: &Val) -> Result<(), TypeMismatch> {
+    if !value.is_of(store, ty.content) {
         let what = "the value of a global".to_owned();
         return Err(TypeMismatch::new(what, &ty.content, &value.ty()));
     }

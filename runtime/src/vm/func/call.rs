@@ -157,7 +157,8 @@ impl StoreOpaque {
         assert_eq!(func_ref.type_id, self.engine().types().id(ty), "the type is the function's");
         assert_eq!(results.len(), ty.results().len(), "room for the results");
         assert!(
-            arguments.iter().map(Val::ty).eq(ty.params().iter().copied()),
+            arguments.len() == ty.params().len()
+                && arguments.iter().zip(ty.params()).all(|(value, &ty)| value.is_of(self, ty)),
             "arguments of the function's types"
         );
         let mut values = vec![VmValue::default(); arguments.len().max(results.len()).max(1)];

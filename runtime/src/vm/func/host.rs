@@ -107,7 +107,7 @@ impl HostFuncDef {
             entry,
             array_entry,
             closure: self.closure_pointer,
-            func_ref: VmFuncRef { native: stub, context: NonNull::dangling(), type_id },
+            func_ref: VmFuncRef { native: stub, context: NonNull::dangling(), type_id, tail: None },
         });
         func.func_ref.context = NonNull::from(&mut *func).cast();
         Ok((func, trampoline))
@@ -146,7 +146,7 @@ unsafe extern "C" fn dynamic_entry<T: 'static, F>(
             let mut given: Vec<Val> = results.iter().map(|&ty| Val::zero(ty)).collect();
             (func.closure)(Caller::new(&mut *store, instance), &arguments, &mut given)?;
             for (index, (value, &ty)) in given.iter().zip(results).enumerate() {
-                if value.ty() != ty {
+                if !value.is_of((*store).opaque(), ty) {
                     let what = format!("result {index} of a host function");
                     return Err(TypeMismatch::new(what, &ty, &value.ty()).into());
                 }
