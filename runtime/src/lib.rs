@@ -65,7 +65,8 @@ pub use trap::Trap;
 pub use value::{ExternRef, Ref, V128, Val};
 pub use vm::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use wrun_module::{
-    CompileError, ExternType, FeatureError, Features, FuncType, GlobalType, HeapType, Limits,
-    MemoryStyle, MemoryType, OptLevel, ParseError, Progress, RefType, TableType, TrapCode, ValType,
+    CompileError, ConcreteType, ExternType, FeatureError, Features, FuncType, GlobalType, HeapType,
+    Limits, MemoryStyle, MemoryType, OptLevel, ParseError, Progress, RefType, TableType, TrapCode,
+    ValType,
     image::{Image, ImageError},
 };

@@ -4,10 +4,12 @@
 mod backtraces;
 mod bounds;
 mod calls;
+mod function_references;
 mod hostile;
 mod images;
 mod items;
 mod linking;
+mod tail_calls;
 mod traps;
 
 use wrun_runtime::{Engine, Error, Instance, Linker, Module, Store};
