@@ -75,6 +75,28 @@ fn all_modules_with_several_memories_become_code() {
     assert!(modules > 50, "only {modules} modules");
 }
 
+#[test]
+fn all_modules_with_tail_calls_become_code() {
+    let modules = compile_scripts(proposal(Proposal::TailCall));
+    assert!(modules > 3, "only {modules} modules");
+}
+
+#[test]
+fn all_modules_with_typed_references_become_code() {
+    let names = [
+        "br_on_non_null.wast",
+        "br_on_null.wast",
+        "call_ref.wast",
+        "local_init.wast",
+        "ref_as_non_null.wast",
+        "return_call_ref.wast",
+        "table.wast",
+    ];
+    let files = proposal(Proposal::FunctionReferences);
+    let modules = compile_scripts(files.filter(|file| names.contains(&file.name())));
+    assert!(modules > 20, "only {modules} modules");
+}
+
 /// Text of a module with one function.
 fn function(locals: &str, body: &str) -> String {
     format!("(module (memory 1) (func (export \"f\") (param i32) (result i32) {locals} {body}))")

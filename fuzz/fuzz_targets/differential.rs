@@ -106,7 +106,7 @@ fuzz_target!(|bytes: &[u8]| {
     config.multi_value_enabled = true;
     config.relaxed_simd_enabled = false;
     config.shared_everything_threads_enabled = false;
-    config.tail_call_enabled = false;
+    config.tail_call_enabled = true;
     config.threads_enabled = false;
     config.compact_imports_enabled = false;
     config.custom_page_sizes_enabled = false;

@@ -46,47 +46,56 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     pub(super) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
         let ty = TypeIndex(ty);
-        let reference = self.checked_element(ty, TableIndex(table));
-        self.call_reference(ty, reference, TrapCode::UninitializedElement);
+        let (reference, null) = self.checked_element(ty, TableIndex(table));
+        self.call_reference(ty, reference, null);
     }
 
     /// The type of the reference says what is called, so that only null has to be ruled out.
     pub(super) fn visit_call_ref(&mut self, ty: u32) {
         let reference = self.pop();
-        self.call_reference(TypeIndex(ty), reference, TrapCode::NullFunctionReference);
+        self.call_reference(TypeIndex(ty), reference, Some(TrapCode::NullFunctionReference));
     }
 
-    /// Pops an index and loads the element of a table there: null, or a function of type `ty`.
-    pub(super) fn checked_element(&mut self, ty: TypeIndex, table: TableIndex) -> Value {
+    /// Pops an index and loads the element of a table there, a function of type `ty`. When it may be null still, what its
+    /// first use then has to trap as is given too.
+    pub(super) fn checked_element(
+        &mut self,
+        ty: TypeIndex,
+        table: TableIndex,
+    ) -> (Value, Option<TrapCode>) {
         let index = self.pop();
         let (flags, element) = self.table_element(table, index, TrapCode::UndefinedElement);
         let reference = self.ins().load(POINTER, flags, element, 0);
         let proven = HeapType::ConcreteFunc(ConcreteType::Declared(ty));
         if self.env.module.info.tables[table.index()].ty.element.heap == proven {
             // Whatever is in the table has the type, or is null.
-            return reference;
+            return (reference, Some(TrapCode::UninitializedElement));
         }
         // A null reference is address 0, which is never mapped: looking at its type traps.
-        let checked = self.trapping_on_null(TrapCode::UninitializedElement);
+        let checked = self.reference_flags(Some(TrapCode::UninitializedElement));
         let found = self.ins().load(types::I32, checked, reference, func_ref::TYPE_ID as i32);
         let expected = self.type_id(ty);
         let mismatch = self.ins().icmp(IntCC::NotEqual, found, expected);
         self.ins().trapnz(mismatch, clif_trap(TrapCode::IndirectCallTypeMismatch));
-        reference
+        (reference, None)
     }
 
-    /// Flags of a load of what a reference points to, which never changes. All offsets are within the first page, which
-    /// is never mapped, so that null faults and traps as `null` says. Not marked as movable: it must not come before the
-    /// check that the reference is one to what is loaded.
-    pub(super) fn trapping_on_null(&self, null: TrapCode) -> MemFlagsData {
-        MemFlagsData::trusted().with_readonly().with_trap_code(Some(clif_trap(null)))
-    }
-
-    /// Calls a reference, which is null or one to a function of type `ty`.
-    fn call_reference(&mut self, ty: TypeIndex, reference: Value, null: TrapCode) {
-        let flags = self.trapping_on_null(null);
-        let code = self.ins().load(POINTER, flags, reference, func_ref::NATIVE as i32);
+    /// Flags of a load of what a reference points to, which never changes. When the reference may be null, the load traps
+    /// as `null` says: all offsets are within the first page, which is never mapped. Not marked as movable: the load must
+    /// not come before the check that there is what is loaded.
+    pub(super) fn reference_flags(&self, null: Option<TrapCode>) -> MemFlagsData {
         let flags = MemFlagsData::trusted().with_readonly();
+        match null {
+            Some(trap) => flags.with_trap_code(Some(clif_trap(trap))),
+            None => flags,
+        }
+    }
+
+    /// Calls a reference to a function of type `ty`, which traps as `null` says when it is null.
+    fn call_reference(&mut self, ty: TypeIndex, reference: Value, null: Option<TrapCode>) {
+        let flags = self.reference_flags(null);
+        let code = self.ins().load(POINTER, flags, reference, func_ref::NATIVE as i32);
+        let flags = self.reference_flags(None);
         let context = self.ins().load(POINTER, flags, reference, func_ref::CONTEXT as i32);
         let callee = Callee::Indirect(self.indirect_signature(ty, Convention::Native), code);
         self.call_native(callee, context, &self.env.module.info.types[ty.index()]);

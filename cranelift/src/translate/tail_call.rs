@@ -5,7 +5,7 @@
 //! of tail calls ends there: it is called and its results returned, for which one frame more is enough, however long the
 //! chain was. Which of the two a reference is to, it says itself: its tail entry is null for native functions.
 
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{InstBuilder, Value};
 use wrun_module::{
     FuncIndex, TableIndex, TrapCode, TypeIndex,
     layout::{func_ref, imported_func},
@@ -51,20 +51,20 @@ impl FuncTranslator<'_, '_> {
 
     pub(super) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
         let ty = TypeIndex(ty);
-        let reference = self.checked_element(ty, TableIndex(table));
-        self.tail_call_reference(ty, reference, TrapCode::UninitializedElement);
+        let (reference, null) = self.checked_element(ty, TableIndex(table));
+        self.tail_call_reference(ty, reference, null);
     }
 
     pub(super) fn visit_return_call_ref(&mut self, ty: u32) {
         let reference = self.pop();
-        self.tail_call_reference(TypeIndex(ty), reference, TrapCode::NullFunctionReference);
+        self.tail_call_reference(TypeIndex(ty), reference, Some(TrapCode::NullFunctionReference));
     }
 
-    /// Tail-calls a reference, which is null or one to a function of type `ty`.
-    fn tail_call_reference(&mut self, ty: TypeIndex, reference: Value, null: TrapCode) {
-        let flags = self.trapping_on_null(null);
+    /// Tail-calls a reference to a function of type `ty`, which traps as `null` says when it is null.
+    fn tail_call_reference(&mut self, ty: TypeIndex, reference: Value, null: Option<TrapCode>) {
+        let flags = self.reference_flags(null);
         let tail = self.ins().load(POINTER, flags, reference, func_ref::TAIL as i32);
-        let flags = MemFlagsData::trusted().with_readonly();
+        let flags = self.reference_flags(None);
         let context = self.ins().load(POINTER, flags, reference, func_ref::CONTEXT as i32);
         let native = self.ins().load(POINTER, flags, reference, func_ref::NATIVE as i32);
         self.tail_call(ty, &Entries { native, tail, context });
