@@ -98,6 +98,11 @@ impl Trace {
         while fp != 0 && code.contains(pc) {
             self.push(Address { pc, is_return });
             is_return = true;
+            // The stack ended while a function with tail calls moved its frame down, to have room for the arguments:
+            // the frame pointer is set then, and there is no frame yet that it points to.
+            if activation.guard.contains(&fp) {
+                return;
+            }
             // SAFETY: frames of generated code begin with the caller's frame pointer and the return address.
             unsafe {
                 pc = *((fp + 8) as *const usize);

@@ -220,3 +220,24 @@ fn recursion_that_is_no_tail_call_still_exhausts_the_stack() {
     let error = run.call(&mut store, 0).unwrap_err();
     assert_eq!(error.trap().unwrap().code(), TrapCode::StackExhausted);
 }
+
+#[test]
+fn the_stack_may_end_while_room_for_more_arguments_is_made() {
+    // Each call of `$deep` makes room for the arguments of `$wide` first, and nearly all of its frame is that room.
+    let text = format!(
+        r#"(module
+            (func $deep (export "run") (param i64) (result i64)
+                (if (i64.eqz (local.get 0)) (then (return_call $wide {constants})))
+                (i64.add (call $deep (i64.sub (local.get 0) (i64.const 1))) (i64.const 1)))
+            (func $wide (param {params}) (result i64) (local.get 299)))"#,
+        constants = "(i64.const 7)".repeat(300),
+        params = "i64 ".repeat(300),
+    );
+    let (mut store, instance) = instantiate(&text);
+    assert_eq!(count_down(&mut store, instance, 100), 107);
+    let run = instance.get_typed_func::<i64, i64>(&store, "run").unwrap();
+    let error = run.call(&mut store, i64::MAX).unwrap_err();
+    assert_eq!(error.trap().unwrap().code(), TrapCode::StackExhausted);
+    assert!(!error.backtrace().unwrap().frames().is_empty());
+    assert_eq!(count_down(&mut store, instance, 100), 107);
+}
