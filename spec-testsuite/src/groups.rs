@@ -77,10 +77,12 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
             (V2, false)
         }
         // Written before there were several memories, which some of their files call malformed.
-        Proposal::FunctionReferences | Proposal::Memory64 => (ONE_MEMORY, false),
+        Proposal::FunctionReferences => (ONE_MEMORY, true),
+        Proposal::Memory64 => (ONE_MEMORY, false),
         Proposal::Simd
         | Proposal::MultiMemory
         | Proposal::ExtendedConst
+        | Proposal::TailCall
         | Proposal::Annotations => (ALL, true),
         _ => (ALL, false),
     }

@@ -183,6 +183,22 @@ fn functions_without_tail_calls_can_be_called_in_place_of_a_return() {
 }
 
 #[test]
+fn a_start_function_may_end_in_a_tail_call() {
+    let (store, instance) = instantiate(
+        r#"(module
+            (global $result (export "result") (mut i32) (i32.const 0))
+            (start $start)
+            (func $start (return_call $go (i32.const 1000000)))
+            (func $go (param i32)
+                (if (i32.eqz (local.get 0)) (then (return)))
+                (global.set $result (i32.add (global.get $result) (i32.const 1)))
+                (return_call $go (i32.sub (local.get 0) (i32.const 1)))))"#,
+    );
+    let result = instance.get_global(&store, "result").unwrap();
+    assert_eq!(result.get(&store).unwrap_i32(), 1_000_000);
+}
+
+#[test]
 fn a_trap_at_the_end_has_the_frames_that_are_left() {
     let (mut store, instance) = instantiate(
         r#"(module $m
