@@ -137,6 +137,11 @@ impl Module {
                 "it relies on reserving 8 GiB of addresses for each memory, which is not possible here".into(),
             )));
         }
+        if engine.config().deterministic && !target.options.deterministic {
+            return Err(LoadError::Image(ImageError::Target(
+                "it was not compiled to give the same results on every machine".into(),
+            )));
+        }
         let code = code.activate()?;
         let metadata = &code.code().image().metadata;
         let types = engine.types();

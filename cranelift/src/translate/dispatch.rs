@@ -23,6 +23,8 @@ macro_rules! forward {
     (@reference_types $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@bulk_memory $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@simd $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@relaxed_simd $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@wide_arithmetic $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@$proposal:ident $($rest:tt)*) => { forward!(refused $($rest)*); };
     (translated $op:ident $visit:ident $($arg:ident: $argty:ty,)*) => {
         #[inline]
