@@ -4,6 +4,7 @@
 mod backtraces;
 mod bounds;
 mod calls;
+mod deterministic;
 mod hostile;
 mod images;
 mod items;

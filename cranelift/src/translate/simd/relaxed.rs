@@ -43,7 +43,7 @@ impl Relaxed {
 }
 
 impl FuncTranslator<'_, '_> {
-    /// Indices past the last lane give 0, or on x86 are taken modulo 16 if their highest bit is clear.
+    /// Indices past the last lane give 0, or on x86 are taken modulo 16 where their highest bit is clear.
     pub(in crate::translate) fn visit_i8x16_relaxed_swizzle(&mut self) {
         let (x, lanes) = self.pop2_as(I8X16);
         let result = if self.env.relaxed.x86 {
