@@ -139,7 +139,7 @@ impl Module {
         }
         if engine.config().deterministic && !target.options.deterministic {
             return Err(LoadError::Image(ImageError::Target(
-                "it was not compiled to give the same results on every machine".into(),
+                "it was not compiled with `--deterministic`, to give the same results on every machine".into(),
             )));
         }
         let code = code.activate()?;
