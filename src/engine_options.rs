@@ -1,4 +1,4 @@
-//! `-O`, `--wasm` and `--max-stack`: the options that make an engine.
+//! `-O`, `--wasm`, `--deterministic` and `--max-stack`: the options that make an engine.
 
 use std::sync::Arc;
 
@@ -23,6 +23,10 @@ pub(crate) struct CompilerArgs {
     /// How much work goes into better code.
     #[arg(short = 'O', long, value_name = "LEVEL", value_enum, default_value_t = Level::Speed)]
     opt_level: Level,
+
+    /// Compute the same on every machine: NaNs and relaxed vector instructions give fixed results.
+    #[arg(long)]
+    deterministic: bool,
 }
 
 /// One `--wasm`.
@@ -70,6 +74,7 @@ impl CompilerArgs {
             Level::Speed => OptLevel::Speed,
             Level::Size => OptLevel::SpeedAndSize,
         });
+        config.deterministic(self.deterministic);
         config
     }
 }
@@ -107,7 +112,12 @@ pub(crate) fn engine_with_progress(
 
 fn wasm_help() -> String {
     let names: Vec<_> = Features::names().collect();
-    format!("Switch a WebAssembly feature on or off. All are on: {}", names.join(", "))
+    let optional: Vec<_> = Features::optional_names().collect();
+    format!(
+        "Switch a WebAssembly feature on or off: {}. All are on but {}, which are not standard yet",
+        names.join(", "),
+        optional.join(", ")
+    )
 }
 
 fn parse_switch(text: &str) -> Result<Switch, wrun_module::FeatureError> {

@@ -220,6 +220,35 @@ fn features_are_switched_off_and_named() {
 }
 
 #[test]
+fn what_is_not_standard_yet_is_on_when_it_is_asked_for() {
+    let text = r#"(module (func (export "wide") (result i64 i64)
+        (i64.mul_wide_u (i64.const -1) (i64.const -1))))"#;
+    let world = World::with("m.wat", text);
+    world
+        .wrun(["--invoke", "wide", "m.wat"])
+        .run()
+        .exits(126)
+        .stderr_has("hint: switch it on with `--wasm wide-arithmetic`");
+    let outcome = world.wrun(["--wasm", "wide-arithmetic", "--invoke", "wide", "m.wat"]).run();
+    outcome.exits(0).stdout_is("1\n-2\n");
+}
+
+#[test]
+fn deterministic_runs_need_deterministic_images() {
+    let world = World::with("m.wat", HELLO);
+    world.wrun(["--deterministic", "m.wat"]).run().exits(0).stdout_is("hello\n");
+    world.wrun(["compile", "m.wat", "-o", "fast"]).run().exits(0);
+    world.wrun(["compile", "--deterministic", "m.wat", "-o", "fixed"]).run().exits(0);
+    for args in [&["fast"][..], &["fixed"], &["--deterministic", "fixed"]] {
+        world.wrun(args).run().exits(0).stdout_is("hello\n");
+    }
+    let outcome = world.wrun(["--deterministic", "fast"]).run().exits(126);
+    outcome.stderr_has("same results on every machine").stderr_has("--deterministic");
+    let shown = world.wrun(["inspect", "fixed"]).run().exits(0);
+    assert!(shown.out().contains("same on every machine: yes"), "{}", shown.out());
+}
+
+#[test]
 fn every_level_of_optimisation_runs() {
     let world = World::with("m.wat", HELLO);
     for level in ["0", "1", "2", "s"] {

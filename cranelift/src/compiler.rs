@@ -23,6 +23,7 @@ use crate::{
     env::ModuleEnv,
     link::{Linked, link},
     target,
+    translate::Relaxed,
 };
 
 /// Compiles modules for one target with one set of options.
@@ -100,6 +101,7 @@ impl Compiler for CraneliftCompiler {
             layout: ContextLayout::new(&module.info),
             abi: Abi::new(isa),
             memory_style: self.target.options.memory_style,
+            relaxed: Relaxed::new(isa, self.target.options.deterministic),
         };
         let (funcs, times) = debug_span!("compile", functions = module.bodies.len())
             .in_scope(|| compile::compile_module(isa, &env, &types, progress))?;

@@ -2,7 +2,7 @@
 
 use wrun_module::{MemoryStyle, ParsedModule, layout::ContextLayout};
 
-use crate::abi::Abi;
+use crate::{abi::Abi, translate::Relaxed};
 
 /// The surroundings of a function that is translated.
 pub(crate) struct ModuleEnv<'a> {
@@ -14,4 +14,6 @@ pub(crate) struct ModuleEnv<'a> {
     pub(crate) abi: Abi,
     /// How memories lie in the address space.
     pub(crate) memory_style: MemoryStyle,
+    /// Which results relaxed vector instructions have.
+    pub(crate) relaxed: Relaxed,
 }

@@ -88,8 +88,8 @@ impl CompiledFunc {
             code: buffer.data().into(),
             align: buffer.alignment,
             calls: calls(func, compiled)?,
+            addresses: addresses(compiled, &traps),
             traps: traps.into_boxed_slice(),
-            addresses: addresses(compiled),
             unwind,
         })
     }
@@ -118,9 +118,37 @@ fn calls(func: &Function, compiled: &CompiledCode) -> Result<Box<[Call]>, Failur
     compiled.buffer.relocs().iter().map(resolve).collect()
 }
 
-/// The positions that a function's code stems from. Code between two known positions is counted to the first: it is
-/// what the register allocator put there.
-fn addresses(compiled: &CompiledCode) -> Box<[(u32, u32)]> {
+/// The positions that a function's code stems from, where it can be asked for: at instructions that may trap, and in
+/// calls, where a frame waits for the return. That is less than half of all. Code between two known positions is counted to
+/// the first: it is what the register allocator put there.
+fn addresses(compiled: &CompiledCode, traps: &[(u32, TrapCode)]) -> Box<[(u32, u32)]> {
+    // The place of a frame that waits is looked up as the last byte of the call.
+    let calls = compiled.buffer.call_sites().map(|call| call.ret_addr - 1);
+    let mut places: Vec<u32> = traps.iter().map(|trap| trap.0).chain(calls).collect();
+    places.sort_unstable();
+    keep_asked(&positions(compiled), &places)
+}
+
+/// Of positions by offset, which each hold up to the next one's, those that hold at one of `places`, and the first: it
+/// tells the function from the one in front of it. Both lists are sorted.
+fn keep_asked(positions: &[(u32, u32)], places: &[u32]) -> Box<[(u32, u32)]> {
+    let mut places = places.iter().copied().peekable();
+    let mut kept: Vec<(u32, u32)> = Vec::new();
+    for (index, &entry) in positions.iter().enumerate() {
+        let end = positions.get(index + 1).map_or(u32::MAX, |next| next.0);
+        let mut asked = index == 0;
+        while places.next_if(|&place| place < end).is_some() {
+            asked = true;
+        }
+        if asked && kept.last().is_none_or(|last| last.1 != entry.1) {
+            kept.push(entry);
+        }
+    }
+    kept.into_boxed_slice()
+}
+
+/// All positions that a function's code stems from.
+fn positions(compiled: &CompiledCode) -> Vec<(u32, u32)> {
     let mut entries = vec![(0, AddressMap::NONE)];
     for source in compiled.buffer.get_srclocs_sorted() {
         let position = if source.loc.is_default() { AddressMap::NONE } else { source.loc.bits() };
@@ -131,5 +159,27 @@ fn addresses(compiled: &CompiledCode) -> Box<[(u32, u32)]> {
             entries.push((source.start, position));
         }
     }
-    entries.into_boxed_slice()
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use wrun_module::image::tables::AddressMap;
+
+    use super::keep_asked;
+
+    #[test]
+    fn positions_stay_right_where_they_are_asked_for() {
+        let all = [(0, AddressMap::NONE), (4, 10), (8, 11), (12, 12), (16, 10), (20, 13)];
+        for places in [&[] as &[u32], &[5], &[4, 7], &[11, 12], &[6, 17], &[3, 9, 19, 90], &[90]] {
+            let kept = keep_asked(&all, places);
+            let (all, kept) = (AddressMap::encode(&all), AddressMap::encode(&kept));
+            let (all, kept) = (AddressMap::new(&all).unwrap(), AddressMap::new(&kept).unwrap());
+            for &place in places {
+                assert_eq!(kept.find(place), all.find(place), "{place} of {places:?}");
+            }
+            assert!(kept.len() <= places.len() + 1, "{places:?}");
+            assert_eq!(kept.find(0), None);
+        }
+    }
 }

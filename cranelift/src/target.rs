@@ -88,12 +88,15 @@ fn flags(options: CompileOptions) -> settings::Flags {
         OptLevel::Speed => ("speed", "backtracking"),
         OptLevel::SpeedAndSize => ("speed_and_size", "backtracking"),
     };
+    let canonical_nans = if options.deterministic { "true" } else { "false" };
     let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
     let mut builder = settings::builder();
     for (name, value) in [
         ("opt_level", opt_level),
         ("regalloc_algorithm", regalloc),
         ("enable_verifier", verifier),
+        // Which NaN an instruction gives depends on the processor.
+        ("enable_nan_canonicalization", canonical_nans),
         // Calls go to functions in the same text section, so that nothing is left to relocate.
         ("is_pic", "true"),
         // The runtime walks frames by their pointers, and the system's unwinder by the tables made from this.

@@ -48,8 +48,11 @@ fn compile(text: &str, target: Option<&str>, options: CompileOptions) -> Vec<u8>
 fn all_options() -> impl Iterator<Item = CompileOptions> {
     [OptLevel::None, OptLevel::Fast, OptLevel::Speed, OptLevel::SpeedAndSize].into_iter().flat_map(
         |opt_level| {
-            [MemoryStyle::Reserved, MemoryStyle::Checked]
-                .map(|memory_style| CompileOptions { opt_level, memory_style })
+            [MemoryStyle::Reserved, MemoryStyle::Checked].map(|memory_style| CompileOptions {
+                opt_level,
+                memory_style,
+                deterministic: false,
+            })
         },
     )
 }

@@ -1,4 +1,4 @@
-//! Every instruction of the SIMD proposal has code, on every target and with all options; what it computes is for
+//! Every instruction of the two SIMD proposals has code, on every target and with all options; what it computes is for
 //! the official suite to say.
 
 use std::fmt::Write as _;
@@ -48,6 +48,18 @@ const BINARY: &str = "v128.and v128.andnot v128.or v128.xor i8x16.swizzle \
     i64x2.extmul_low_i32x4_s i64x2.extmul_high_i32x4_s \
     i64x2.extmul_low_i32x4_u i64x2.extmul_high_i32x4_u";
 
+/// The relaxed ones of one vector.
+const RELAXED_UNARY: &str = "i32x4.relaxed_trunc_f32x4_s i32x4.relaxed_trunc_f32x4_u \
+    i32x4.relaxed_trunc_f64x2_s_zero i32x4.relaxed_trunc_f64x2_u_zero";
+/// The relaxed ones of two vectors.
+const RELAXED_BINARY: &str = "i8x16.relaxed_swizzle i16x8.relaxed_q15mulr_s \
+    f32x4.relaxed_min f32x4.relaxed_max f64x2.relaxed_min f64x2.relaxed_max \
+    i16x8.relaxed_dot_i8x16_i7x16_s";
+/// The relaxed ones of three vectors.
+const RELAXED_TERNARY: &str = "f32x4.relaxed_madd f32x4.relaxed_nmadd f64x2.relaxed_madd \
+    f64x2.relaxed_nmadd i8x16.relaxed_laneselect i16x8.relaxed_laneselect \
+    i32x4.relaxed_laneselect i64x2.relaxed_laneselect i32x4.relaxed_dot_i8x16_i7x16_add_s";
+
 /// A function that does one instruction: what it pushes before, the instruction, and its result.
 fn add(functions: &mut Vec<String>, result: &str, arguments: &str, instruction: &str) {
     let result = if result.is_empty() { String::new() } else { format!("(result {result})") };
@@ -93,6 +105,9 @@ fn functions() -> Vec<String> {
     add(&mut all, "v128", two, "i8x16.shuffle 0 31 1 30 2 29 3 28 4 27 5 26 6 25 7 24");
     lanes(&mut all);
     memory(&mut all);
+    RELAXED_UNARY.split_whitespace().for_each(|op| add(&mut all, "v128", one, op));
+    RELAXED_BINARY.split_whitespace().for_each(|op| add(&mut all, "v128", two, op));
+    RELAXED_TERNARY.split_whitespace().for_each(|op| add(&mut all, "v128", three, op));
     all
 }
 
@@ -134,7 +149,7 @@ fn memory(all: &mut Vec<String>) {
 #[test]
 fn every_instruction_has_code() {
     let functions = functions();
-    assert_eq!(functions.len(), 236, "the proposal has 236 instructions");
+    assert_eq!(functions.len(), 236 + 20, "the proposals have 236 and 20 instructions");
     let mut text = String::from("(module (memory 1)");
     functions.iter().for_each(|function| writeln!(text, "{function}").unwrap());
     text.push(')');
@@ -142,12 +157,14 @@ fn every_instruction_has_code() {
     let module = parse(&bytes, Features::default()).expect("valid module");
     for target in [None, Some("x86_64-unknown-linux-gnu"), Some("aarch64-unknown-linux-gnu")] {
         for opt_level in [OptLevel::None, OptLevel::Speed] {
-            for memory_style in [MemoryStyle::Reserved, MemoryStyle::Checked] {
-                let options = CompileOptions { opt_level, memory_style };
+            for (memory_style, deterministic) in
+                [(MemoryStyle::Reserved, false), (MemoryStyle::Checked, true)]
+            {
+                let options = CompileOptions { opt_level, memory_style, deterministic };
                 let compiler = CraneliftCompiler::new(target, options).expect("a target");
                 let image = compiler.compile(&module, &|_| {}).expect("code for all of it");
                 let funcs = Image::parse(&image).expect("a valid image").funcs(&image).len();
-                assert_eq!(funcs, 236, "{target:?} {options:?}");
+                assert_eq!(funcs, functions.len(), "{target:?} {options:?}");
             }
         }
     }

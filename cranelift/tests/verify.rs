@@ -16,7 +16,7 @@ fn compilers() -> Vec<(&'static str, CraneliftCompiler)> {
     configurations
         .into_iter()
         .map(|(target, opt_level, memory_style)| {
-            let options = CompileOptions { opt_level, memory_style };
+            let options = CompileOptions { opt_level, memory_style, ..CompileOptions::default() };
             (target, CraneliftCompiler::new(Some(target), options).expect("a target with code"))
         })
         .collect()
@@ -46,13 +46,19 @@ fn compile_script(compilers: &[(&str, CraneliftCompiler)], file: &TestFile<'_>) 
 
 fn compile_module(compilers: &[(&str, CraneliftCompiler)], place: &str, mut text: QuoteWat<'_>) {
     let bytes = text.encode().expect("a valid module");
-    let module =
-        parse(&bytes, Features::default()).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let module = parse(&bytes, features()).unwrap_or_else(|error| panic!("{place}: {error}"));
     for (target, compiler) in compilers {
         if let Err(error) = compiler.compile(&module, &|_| {}) {
             panic!("{place}, {target}: {error}");
         }
     }
+}
+
+/// All features that compilers have.
+fn features() -> Features {
+    let mut features = Features::default();
+    Features::names().for_each(|name| features.set(name, true).expect("a name of the list"));
+    features
 }
 
 #[test]
@@ -95,6 +101,14 @@ fn all_modules_with_typed_references_become_code() {
     let files = proposal(Proposal::FunctionReferences);
     let modules = compile_scripts(files.filter(|file| names.contains(&file.name())));
     assert!(modules > 20, "only {modules} modules");
+}
+
+/// No code but calls within the module may remain to be resolved, so that this also shows that none is a call of a
+/// library.
+#[test]
+fn all_modules_with_relaxed_vectors_or_wide_integers_become_code() {
+    assert!(compile_scripts(proposal(Proposal::RelaxedSimd)) >= 7);
+    assert!(compile_scripts(proposal(Proposal::WideArithmetic)) >= 1);
 }
 
 /// Text of a module with one function.

@@ -39,6 +39,9 @@ pub struct CompileOptions {
     pub opt_level: OptLevel,
     /// How memories lie in the address space.
     pub memory_style: MemoryStyle,
+    /// Whether code computes the same on every machine: the results of the specification's deterministic profile,
+    /// for NaNs and for relaxed vector instructions.
+    pub deterministic: bool,
 }
 
 /// Why a module that is valid could not be compiled.

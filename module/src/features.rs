@@ -10,6 +10,8 @@ use wasmparser::WasmFeatures;
 enum Support {
     /// On unless switched off.
     Default,
+    /// Off unless switched on: not part of the standard yet.
+    Optional,
     /// Known, and refused.
     Missing,
 }
@@ -25,7 +27,7 @@ const TABLE: &[(&str, WasmFeatures, Support)] = &[
     ("simd", WasmFeatures::SIMD, Support::Default),
     ("multi-memory", WasmFeatures::MULTI_MEMORY, Support::Default),
     ("extended-const", WasmFeatures::EXTENDED_CONST, Support::Default),
-    ("relaxed-simd", WasmFeatures::RELAXED_SIMD, Support::Missing),
+    ("relaxed-simd", WasmFeatures::RELAXED_SIMD, Support::Default),
     ("threads", WasmFeatures::THREADS, Support::Missing),
     ("shared-everything-threads", WasmFeatures::SHARED_EVERYTHING_THREADS, Support::Missing),
     ("tail-call", WasmFeatures::TAIL_CALL, Support::Default),
@@ -37,9 +39,9 @@ const TABLE: &[(&str, WasmFeatures, Support)] = &[
     ("custom-page-sizes", WasmFeatures::CUSTOM_PAGE_SIZES, Support::Missing),
     ("memory-control", WasmFeatures::MEMORY_CONTROL, Support::Missing),
     ("stack-switching", WasmFeatures::STACK_SWITCHING, Support::Missing),
-    ("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC, Support::Missing),
+    ("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC, Support::Optional),
     ("custom-descriptors", WasmFeatures::CUSTOM_DESCRIPTORS, Support::Missing),
-    ("compact-imports", WasmFeatures::COMPACT_IMPORTS, Support::Missing),
+    ("compact-imports", WasmFeatures::COMPACT_IMPORTS, Support::Optional),
     ("acquire-release-atomics", WasmFeatures::ACQUIRE_RELEASE_ATOMICS, Support::Missing),
     ("multibyte-array-access", WasmFeatures::MULTIBYTE_ARRAY_ACCESS, Support::Missing),
 ];
@@ -74,7 +76,12 @@ impl Default for Features {
 impl Features {
     /// The names of all features that can be switched, in the order of the table.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        TABLE.iter().filter(|row| row.2 == Support::Default).map(|row| row.0)
+        TABLE.iter().filter(|row| row.2 != Support::Missing).map(|row| row.0)
+    }
+
+    /// The names of those among them that are off unless they are switched on.
+    pub fn optional_names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().filter(|row| row.2 == Support::Optional).map(|row| row.0)
     }
 
     /// Switches the feature called `name` on or off.
@@ -113,7 +120,7 @@ impl Features {
         TABLE
             .iter()
             .filter(move |row| !flags.contains(row.1))
-            .map(|&(name, flag, support)| (name, flag, support == Support::Default))
+            .map(|&(name, flag, support)| (name, flag, support != Support::Missing))
     }
 }
 
@@ -149,6 +156,18 @@ mod tests {
         let features: Features = "simd=off,multi-memory=on".parse().unwrap();
         assert!(!features.enabled().any(|name| name == "simd"));
         assert!(features.enabled().any(|name| name == "multi-memory"));
+    }
+
+    #[test]
+    fn what_is_not_standard_yet_is_off_until_it_is_asked_for() {
+        let has = |features: Features| features.enabled().any(|name| name == "wide-arithmetic");
+        assert!(!has(Features::default()));
+        assert!(has("wide-arithmetic".parse().unwrap()));
+        assert!(Features::names().any(|name| name == "wide-arithmetic"));
+        assert!(
+            Features::optional_names()
+                .all(|name| !Features::default().enabled().any(|on| on == name))
+        );
     }
 
     #[test]

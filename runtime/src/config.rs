@@ -14,6 +14,7 @@ pub struct Config {
     pub(crate) opt_level: OptLevel,
     pub(crate) max_stack: usize,
     pub(crate) memory_style: Option<MemoryStyle>,
+    pub(crate) deterministic: bool,
     pub(crate) on_progress: Option<OnProgress>,
 }
 
@@ -24,6 +25,7 @@ impl Default for Config {
             opt_level: OptLevel::default(),
             max_stack: 8 << 20,
             memory_style: None,
+            deterministic: false,
             on_progress: None,
         }
     }
@@ -60,6 +62,14 @@ impl Config {
         self
     }
 
+    /// Whether code computes the same on every machine; off unless set, since it costs time. NaNs that an instruction
+    /// makes are then the positive canonical one, and relaxed vector instructions give the results of the
+    /// specification's deterministic profile. Images that were not compiled so are refused.
+    pub fn deterministic(&mut self, on: bool) -> &mut Self {
+        self.deterministic = on;
+        self
+    }
+
     /// Is told now and then, from any thread, how far a compilation is.
     pub fn on_progress(
         &mut self,
@@ -77,6 +87,7 @@ impl fmt::Debug for Config {
             .field("opt_level", &self.opt_level)
             .field("max_stack", &self.max_stack)
             .field("memory_style", &self.memory_style)
+            .field("deterministic", &self.deterministic)
             .finish_non_exhaustive()
     }
 }

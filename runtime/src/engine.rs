@@ -169,13 +169,22 @@ impl Engine {
     }
 }
 
+/// The options of a compiler for an engine with these settings.
+fn compile_options(config: &Config, memory_style: MemoryStyle) -> CompileOptions {
+    CompileOptions {
+        opt_level: config.opt_level,
+        memory_style,
+        deterministic: config.deterministic,
+    }
+}
+
 #[cfg(feature = "cranelift")]
 fn compiler(
     target: Option<&str>,
     config: &Config,
     memory_style: MemoryStyle,
 ) -> Result<Option<Box<dyn Compiler>>> {
-    let options = CompileOptions { opt_level: config.opt_level, memory_style };
+    let options = compile_options(config, memory_style);
     Ok(Some(Box::new(wrun_cranelift::CraneliftCompiler::new(target, options)?)))
 }
 
@@ -186,6 +195,6 @@ fn compiler(
     config: &Config,
     memory_style: MemoryStyle,
 ) -> Result<Option<Box<dyn Compiler>>> {
-    let _ = CompileOptions { opt_level: config.opt_level, memory_style };
+    let _ = compile_options(config, memory_style);
     Ok(None)
 }

@@ -137,6 +137,11 @@ impl Module {
                 "it relies on reserving 8 GiB of addresses for each memory, which is not possible here".into(),
             )));
         }
+        if engine.config().deterministic && !target.options.deterministic {
+            return Err(LoadError::Image(ImageError::Target(
+                "it was not compiled with `--deterministic`, to give the same results on every machine".into(),
+            )));
+        }
         let mut code = code.activate()?;
         let type_ids = engine.types().register(&code.code().image().metadata.info.types);
         code.info_mut().resolve_types(&type_ids);

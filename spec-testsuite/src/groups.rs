@@ -7,10 +7,10 @@
 //! | group | language |
 //! |---|---|
 //! | `wasm-v1` | 1.0: no feature but `mutable-global`, which it contains |
-//! | `wasm-v2` and the proposals that 2.0 took in | 2.0: the default features without those that came with 3.0 |
+//! | `wasm-v2` and the proposals that 2.0 took in | 2.0: the default features without what came later |
 //! | `proposals/simd` | all the engine has: one of its files uses several memories |
 //! | `proposals/function-references`, `proposals/memory64` | all the engine has without multi-memory, which is younger |
-//! | `wasm-v3`, `wasm-latest`, the other proposals | all the engine has |
+//! | `wasm-v3`, `wasm-latest`, the other proposals | all the engine has, and the proposal itself |
 //!
 //! SIMD is part of 2.0, but its files are in `proposals/simd` and not in `wasm-v2`.
 
@@ -21,17 +21,21 @@ use wrun_runtime::Features;
 
 /// Features of 1.0, as switches on the default set.
 const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,multi-memory=off,\
-                  multi-value=off,reference-types=off,saturating-float-to-int=off,\
-                  sign-extension=off,simd=off,tail-call=off";
+                  multi-value=off,reference-types=off,relaxed-simd=off,\
+                  saturating-float-to-int=off,sign-extension=off,simd=off,tail-call=off";
 
 /// Features of 2.0, as switches on the default set.
-const V2: &str = "extended-const=off,function-references=off,multi-memory=off,tail-call=off";
+const V2: &str =
+    "extended-const=off,function-references=off,multi-memory=off,relaxed-simd=off,tail-call=off";
 
 /// All features but one, as a switch on the default set.
 const ONE_MEMORY: &str = "multi-memory=off";
 
-/// All features there are: the default set.
+/// All features of 3.0: the default set.
 const ALL: &str = "";
+
+/// Integers of 128 bits, which are not standard yet.
+const WIDE_ARITHMETIC: &str = "wide-arithmetic";
 
 /// One file of the suite.
 #[derive(Clone, Debug)]
@@ -83,7 +87,9 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         | Proposal::MultiMemory
         | Proposal::ExtendedConst
         | Proposal::TailCall
+        | Proposal::RelaxedSimd
         | Proposal::Annotations => (ALL, true),
+        Proposal::WideArithmetic => (WIDE_ARITHMETIC, true),
         _ => (ALL, false),
     }
 }

@@ -23,10 +23,13 @@ enum Configuration {
     RoundTrip,
     /// Accesses to memories are checked by instructions, as where no address space can be reserved.
     Checked,
+    /// What is up to the engine is as the deterministic profile says.
+    Deterministic,
 }
 
 impl Configuration {
-    const ALL: [Self; 4] = [Self::Default, Self::Opt0, Self::RoundTrip, Self::Checked];
+    const ALL: [Self; 5] =
+        [Self::Default, Self::Opt0, Self::RoundTrip, Self::Checked, Self::Deterministic];
 
     fn name(self) -> &'static str {
         match self {
@@ -34,6 +37,7 @@ impl Configuration {
             Self::Opt0 => "opt0",
             Self::RoundTrip => "round-trip",
             Self::Checked => "checked",
+            Self::Deterministic => "deterministic",
         }
     }
 
@@ -46,6 +50,9 @@ impl Configuration {
             }
             Self::Checked => {
                 config.memory_style(MemoryStyle::Checked);
+            }
+            Self::Deterministic => {
+                config.deterministic(true);
             }
             Self::Default | Self::RoundTrip => {}
         }

@@ -38,6 +38,10 @@ pub(super) fn report(bytes: &[u8], name: &str) -> Result<Report, Failure> {
             MemoryStyle::Checked => "checked",
         },
     );
+    report.line(
+        "same on every machine",
+        if options.deterministic { "yes (--deterministic)" } else { "no" },
+    );
     module::interface(&mut report, &image.metadata.info);
     // `Image::parse` has read the same sections: this cannot fail behind it.
     if let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) {

@@ -6,7 +6,7 @@ use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilderContext;
 use wrun_module::{CompileError, CompileOptions, ParsedModule, layout::ContextLayout};
 
-use super::translate;
+use super::{Relaxed, translate};
 use crate::{abi::Abi, env::ModuleEnv, target};
 
 /// The target that text is made for, whatever the host is.
@@ -26,6 +26,7 @@ pub fn clif_text(
         layout: ContextLayout::new(&module.info),
         abi: Abi::new(&*isa),
         memory_style: options.memory_style,
+        relaxed: Relaxed::new(&*isa, options.deterministic),
     };
     let mut frontend = FunctionBuilderContext::new();
     let mut text = String::new();

@@ -25,6 +25,8 @@ macro_rules! forward {
     (@simd $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@function_references $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@tail_call $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@relaxed_simd $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@wide_arithmetic $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@$proposal:ident $($rest:tt)*) => { forward!(refused $($rest)*); };
     (translated $op:ident $visit:ident $($arg:ident: $argty:ty,)*) => {
         #[inline]

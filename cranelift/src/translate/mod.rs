@@ -5,7 +5,7 @@
 //!
 //! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `variable`, `reference`, `table`, `memory`, `bulk`: locals, globals, references and what an instance owns;
-//! - `integer`, `float`, `conversion`: arithmetic;
+//! - `integer`, `wide`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors.
 //!
 //! `function` owns the operand stack, `context` all access to the instance's context. Bodies are valid: what
@@ -29,6 +29,7 @@ mod simd;
 mod table;
 mod tail_call;
 mod variable;
+mod wide;
 
 use cranelift_codegen::ir::{self, SourceLoc, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
@@ -36,6 +37,7 @@ use wasmparser::{FunctionBody, Operator, OperatorsReader};
 use wrun_module::{CompileError, FuncIndex};
 
 pub use self::clif_text::clif_text;
+pub(crate) use self::simd::Relaxed;
 use self::{dispatch::Dispatch, function::FuncTranslator};
 use crate::env::ModuleEnv;
 

@@ -104,7 +104,8 @@ impl<'a> TrapTable<'a> {
 }
 
 /// From code to the module's bytes: pairs of code offset and offset in the module, each valid from its code offset
-/// to the next one's; all code offsets first, ascending, then all positions.
+/// to the next one's; all code offsets first, ascending, then all positions. Exact at instructions that may trap and at the
+/// last bytes of calls; of other code it gives the position of something that precedes it in the same function, or none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AddressMap<'a>(&'a [u8]);
 

@@ -61,3 +61,24 @@ fn components_are_told_apart() {
     let bytes = wasm("(component)");
     assert!(matches!(parse(&bytes, Features::default()), Err(ParseError::Component)));
 }
+
+#[test]
+fn compact_imports_are_as_those_one_by_one() {
+    // Type 0: no parameters. `m` has the functions `a` and `b`; `n` has `c` and `d`, both of type 0.
+    let bytes = [
+        b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x19\x02".as_slice(),
+        b"\x01m\0\x7f\x02\x01a\0\0\x01b\0\0",
+        b"\x01n\0\x7e\0\0\x02\x01c\x01d",
+    ]
+    .concat();
+    let module = parse(&bytes, "compact-imports".parse().unwrap()).unwrap();
+    let imports = module.info.imports.iter();
+    let names: Vec<_> =
+        imports.map(|import| format!("{} {}", import.module, import.name)).collect();
+    assert_eq!(names, ["m a", "m b", "n c", "n d"]);
+    assert_eq!(module.info.num_imported_funcs, 4);
+    match parse(&bytes, Features::default()) {
+        Err(ParseError::Unsupported { proposal: "compact-imports", implemented: true, .. }) => {}
+        other => panic!("expected a refusal that names the flag, found {other:?}"),
+    }
+}

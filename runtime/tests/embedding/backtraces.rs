@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use wrun_runtime::Caller;
+use wrun_runtime::{Caller, Config, Engine, Instance, Module, OptLevel, Store};
 
 use crate::link;
 
@@ -90,4 +90,43 @@ fn equal_frames_are_counted_and_names_cannot_control_a_terminal() {
     assert!(text.ends_with("more of the same") && text.contains("… 8 more"), "{text}");
     assert_eq!(text.lines().count(), 4, "{text}");
     assert!(text.contains(r"\u{1b}[31mred") && !text.contains('\x1b'), "{text:?}");
+}
+
+#[test]
+fn offsets_are_those_of_the_instructions() {
+    let text = r#"(module (memory 1)
+        (func $inner (param i32 i32) (result i32) (local i32)
+            (local.set 2 (i32.load offset=7 (local.get 1)))
+            (i32.xor (i32.mul (local.get 2) (local.get 2)) (i32.div_u (local.get 0) (local.get 1))))
+        (func $middle (param i32) (result i32)
+            (i32.add (i32.mul (local.get 0) (i32.const 77)) (call $inner (i32.const 9) (local.get 0))))
+        (func (export "run") (param i32) (result i32)
+            (i32.sub (i32.add (call $middle (i32.const 1)) (i32.const 5)) (call $middle (local.get 0)))))"#;
+    let binary = wat::parse_str(text).unwrap();
+    // The loaded number is used twice: otherwise the load would be part of another instruction, at whose offset it traps.
+    // The offset of the last byte of the only place with these bytes.
+    let offset_of = |bytes: &[u8]| {
+        let mut places =
+            binary.windows(bytes.len()).enumerate().filter(|(_, window)| *window == bytes);
+        let place = places.next().expect("there is one").0;
+        assert!(places.next().is_none(), "{bytes:x?} are there twice");
+        Some((place + bytes.len() - 1) as u32)
+    };
+    let middle = offset_of(&[0x41, 9, 0x20, 0, 0x10]);
+    let run = offset_of(&[0x6a, 0x20, 0, 0x10]);
+    let division = offset_of(&[0x20, 0, 0x20, 1, 0x6e]);
+    let load = offset_of(&[0x20, 1, 0x28]);
+    for level in [OptLevel::None, OptLevel::Speed] {
+        let engine = Engine::new(Config::new().opt_level(level)).unwrap();
+        let module = Module::new(&engine, &binary).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let function = instance.get_typed_func::<i32, i32>(&store, "run").unwrap();
+        for (argument, innermost) in [(0, division), (-1, load)] {
+            let error = function.call(&mut store, argument).unwrap_err();
+            let frames = error.backtrace().unwrap().frames();
+            let offsets: Vec<_> = frames.iter().map(|frame| frame.module_offset()).collect();
+            assert_eq!(offsets, [innermost, middle, run], "{level:?}");
+        }
+    }
 }

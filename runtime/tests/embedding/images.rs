@@ -84,3 +84,34 @@ fn images_that_do_not_fit_say_why() {
     let error = engine.precompile(TEXT.as_bytes(), Some("pdp11-unknown-none")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Compile(_)), "{error}");
 }
+
+#[test]
+fn a_deterministic_engine_refuses_images_that_are_not() {
+    let fast = Engine::default();
+    let fixed = Engine::new(Config::new().deterministic(true)).unwrap();
+    let image = fast.precompile(TEXT.as_bytes(), None).unwrap();
+    let error = load(&fixed, &image).unwrap_err().to_string();
+    assert!(error.contains("same results on every machine"), "{error}");
+    // The other way round nothing is missing.
+    let image = fixed.precompile(TEXT.as_bytes(), None).unwrap();
+    for engine in [&fixed, &fast] {
+        assert_eq!(run(engine, &load(engine, &image).unwrap()), 41);
+    }
+}
+
+#[test]
+fn products_are_rounded_on_processors_that_cannot_fuse_them() {
+    let text = "(module (func (export \"run\") (result f64) (f64x2.extract_lane 0 (f64x2.relaxed_madd
+        (v128.const f64x2 0x1.00000004p0 0) (v128.const f64x2 0x1.00000004p0 0) (v128.const f64x2 -0x1.00000008p0 0)))))";
+    let engine = Engine::default();
+    let oldest = engine.precompile(text.as_bytes(), Some("x86_64-unknown-linux-gnu")).unwrap();
+    let here = engine.precompile(text.as_bytes(), None).unwrap();
+    let fused = if std::arch::is_x86_feature_detected!("fma") { 2.0_f64.powi(-60) } else { 0.0 };
+    for (image, expected) in [(oldest, 0.0), (here, fused)] {
+        let module = load(&engine, &image).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<(), f64>(&store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), expected);
+    }
+}

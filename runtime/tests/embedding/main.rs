@@ -4,6 +4,7 @@
 mod backtraces;
 mod bounds;
 mod calls;
+mod deterministic;
 mod function_references;
 mod hostile;
 mod images;

@@ -89,7 +89,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// A vector of zeros.
-    fn zero_vector(&mut self, shape: Type) -> Value {
+    pub(super) fn zero_vector(&mut self, shape: Type) -> Value {
         let zeros = self.builder.func.dfg.constants.insert([0; 16].as_slice().into());
         self.ins().vconst(shape, zeros)
     }

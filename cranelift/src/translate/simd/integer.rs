@@ -213,16 +213,20 @@ impl<'f> FuncTranslator<'f, '_> {
         self.push(result);
     }
 
-    /// In this form it is known to be a single instruction of x86.
     pub(in crate::translate) fn visit_i32x4_dot_i16x8_s(&mut self) {
         let (x, y) = self.pop2_as(I16X8);
+        let result = self.dot_of_halves(x, y);
+        self.push(result);
+    }
+
+    /// Sums of two products each of signed 16 bits. In this form it is known to be a single instruction of x86.
+    pub(super) fn dot_of_halves(&mut self, x: Value, y: Value) -> Value {
         let x_low = self.ins().swiden_low(x);
         let y_low = self.ins().swiden_low(y);
         let low = self.ins().imul(x_low, y_low);
         let x_high = self.ins().swiden_high(x);
         let y_high = self.ins().swiden_high(y);
         let high = self.ins().imul(x_high, y_high);
-        let result = self.ins().iadd_pairwise(low, high);
-        self.push(result);
+        self.ins().iadd_pairwise(low, high)
     }
 }

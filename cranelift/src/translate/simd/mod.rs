@@ -1,4 +1,4 @@
-//! Vectors: the fixed-width SIMD proposal, a family of instructions a file.
+//! Vectors: the proposals fixed-width SIMD and relaxed SIMD, a family of instructions a file.
 //!
 //! A vector on the operand stack has whatever vector type it was made with; it is cast when an instruction wants
 //! another one, which costs nothing in machine code. Most instructions are CLIF's own on vectors of some shape, and
@@ -48,3 +48,6 @@ mod float;
 mod integer;
 mod lanes;
 mod memory;
+mod relaxed;
+
+pub(crate) use self::relaxed::Relaxed;
