@@ -124,9 +124,10 @@ fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
             segments.push(None);
             continue;
         };
-        let limit = info.memories[memory.index()].limits.min.saturating_mul(MemoryType::PAGE_SIZE);
-        let place = offset.as_i32_const().map(|offset| u64::from(offset as u32)).filter(|offset| {
-            !info.is_imported_memory(*memory) && offset + data.len() as u64 <= limit
+        let limit = mappable_bytes(&info.memories[memory.index()]);
+        let place = offset.as_address().filter(|offset| {
+            let end = offset.checked_add(data.len() as u64);
+            !info.is_imported_memory(*memory) && end.is_some_and(|end| end <= limit)
         });
         all_mapped &= place.is_some();
         segments.push(place.filter(|_| all_mapped).map(|offset| (*memory, offset, data)));
@@ -135,6 +136,15 @@ fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
         segments.fill(None);
     }
     segments
+}
+
+/// How much of a memory that is defined with this type can be mapped, from its beginning: whole blocks only, so none of
+/// a memory whose pages are smaller. None of one that is too large to exist, either.
+fn mappable_bytes(ty: &MemoryType) -> u64 {
+    match ty.min_bytes() {
+        Some(bytes) if ty.page_size().is_multiple_of(BLOCK) => bytes,
+        _ => 0,
+    }
 }
 
 /// Whether the blocks that segments touch are much larger than the segments.

@@ -8,11 +8,11 @@ use wrun_runtime::{
 use crate::instantiate;
 
 fn memory_type(min: u64, max: Option<u64>) -> MemoryType {
-    MemoryType { limits: Limits { min, max } }
+    MemoryType::new(Limits { min, max })
 }
 
 fn table_type(min: u64, max: Option<u64>) -> TableType {
-    TableType { element: RefType::FUNCREF, limits: Limits { min, max } }
+    TableType::new(RefType::FUNCREF, Limits { min, max })
 }
 
 #[test]
