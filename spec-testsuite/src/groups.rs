@@ -37,6 +37,9 @@ const ALL: &str = "";
 /// Integers of 128 bits, which are not standard yet.
 const WIDE_ARITHMETIC: &str = "wide-arithmetic";
 
+/// Pages of other sizes, which are not standard yet.
+const PAGE_SIZES: &str = "custom-page-sizes";
+
 /// One file of the suite.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -82,7 +85,8 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         }
         // Written before there were several memories, which some of their files call malformed.
         Proposal::FunctionReferences => (ONE_MEMORY, true),
-        Proposal::Memory64 => (ONE_MEMORY, false),
+        Proposal::Memory64 => (ONE_MEMORY, true),
+        Proposal::CustomPageSizes => (PAGE_SIZES, true),
         Proposal::Simd
         | Proposal::MultiMemory
         | Proposal::ExtendedConst
