@@ -172,7 +172,7 @@ impl Tested {
         let what = format!("{} offset={offset:#x} at {index:#x} of {what}", access.name);
         let len = self.len;
         // What is past the end of all numbers is past the end of the memory.
-        let start = index.checked_add(offset).unwrap_or(u64::MAX);
+        let start = index.saturating_add(offset);
         let inside = start.checked_add(access.size).is_some_and(|end| end <= len);
         assert_eq!(trap, (!inside).then_some(TrapCode::MemoryOutOfBounds), "{what}");
         if access.value.is_none() {
