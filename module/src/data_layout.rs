@@ -173,7 +173,8 @@ mod tests {
 
     fn layout(text: &str) -> (DataLayout, Vec<u8>) {
         let bytes = wat::parse_str(text).expect("valid text");
-        let module = parse(&bytes, Features::default()).expect("valid module");
+        let features: Features = "custom-page-sizes".parse().expect("a known feature");
+        let module = parse(&bytes, features).expect("valid module");
         DataLayout::new(&module)
     }
 
@@ -190,6 +191,27 @@ mod tests {
         assert_eq!(&bytes[65535..65538], b"aXc");
         assert_eq!(layout.segments[2], DataPlace::Copied { start: 131_072, len: 7 });
         assert_eq!(&bytes[131_072..], b"passive");
+    }
+
+    #[test]
+    fn segments_of_64_bit_memories_are_mapped_and_those_of_small_pages_copied() {
+        let text = r#"(module (memory i64 2) (data (i64.const 0x1fffd) "abc"))"#;
+        let (wide, bytes) = layout(text);
+        assert_eq!(wide.segments, [DataPlace::Mapped]);
+        assert_eq!((wide.runs[0].offset, &bytes[65533..]), (65536, &b"abc"[..]));
+        for offset in ["0x1fffe", "0xffffffffffffffff", "0xffffffff00000000"] {
+            let (outside, _) = layout(&text.replace("0x1fffd", offset));
+            assert_eq!(outside.segments, [DataPlace::Copied { start: 0, len: 3 }], "{offset}");
+        }
+        // The largest memories of all: no place in them is one that blocks cannot be counted up to.
+        for (pages, place) in [(1_u64 << 48, 0), ((1 << 48) - 1, u64::MAX - 0x1_0002)] {
+            let text = format!(r#"(module (memory i64 {pages}) (data (i64.const {place}) "abc"))"#);
+            let mapped = layout(&text).0.segments == [DataPlace::Mapped];
+            assert_eq!(mapped, pages < 1 << 48);
+        }
+        let (small, _) =
+            layout(r#"(module (memory 70000 (pagesize 1)) (data (i32.const 9) "abc"))"#);
+        assert_eq!(small.segments, [DataPlace::Copied { start: 0, len: 3 }]);
     }
 
     #[test]

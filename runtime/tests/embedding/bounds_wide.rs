@@ -145,6 +145,27 @@ fn indices_of_64_bits_known_to_the_compiler_are_held_to_the_bounds_too() {
     }
 }
 
+#[test]
+fn a_64_bit_memory_that_a_callee_moves_is_found_where_it_went() {
+    let text = r#"(module (memory (export "memory") i64 1)
+        (func $grow (export "grow") (result i64) (memory.grow (i64.const 50)))
+        (func (export "run") (param i64) (result i32)
+            (i32.store (i64.const 8) (i32.const 2))
+            (drop (call $grow))
+            (i32.store (local.get 0) (i32.const 40))
+            (i32.add (i32.load (i64.const 8)) (i32.load (local.get 0)))))"#;
+    let mut tested = Tested::new(MemoryStyle::Checked, text);
+    let run = tested.instance.get_typed_func::<u64, u32>(&tested.store, "run").unwrap();
+    let before = tested.memory.data(&tested.store).as_ptr();
+    assert_eq!(run.call(&mut tested.store, 51 * 65536 - 4).unwrap(), 42);
+    assert_ne!(tested.memory.data(&tested.store).as_ptr(), before, "the memory moved");
+    for _ in 0..20 {
+        let end = tested.memory.data_size(&tested.store) as u64;
+        assert!(run.call(&mut tested.store, end + 50 * 65536 - 3).is_err());
+        assert_eq!(run.call(&mut tested.store, end + 100 * 65536 - 4).unwrap(), 42);
+    }
+}
+
 /// Whether `start..start + len` is inside `0..size`.
 fn inside(start: u64, len: u64, size: u64) -> bool {
     u128::from(start) + u128::from(len) <= u128::from(size)
@@ -269,8 +290,8 @@ fn sizes_of_64_bit_memories_and_tables_have_64_bits() {
     let Tested { mut store, instance, .. } = Tested::new(
         MemoryStyle::Reserved,
         r#"(module (memory $m (export "memory") i64 1 3) (memory $b 1 (pagesize 1)) (table $t i64 1 3 externref)
-            (func (export "memory") (param i64) (result i64) (memory.grow $m (local.get 0)))
-            (func (export "table") (param i64) (result i64)
+            (func (export "grow memory") (param i64) (result i64) (memory.grow $m (local.get 0)))
+            (func (export "grow table") (param i64) (result i64)
                 (table.grow $t (ref.null extern) (local.get 0)))
             (func (export "bytes") (param i32) (result i32) (memory.grow $b (local.get 0)))
             (func (export "sizes") (result i64 i32 i64)
@@ -279,7 +300,7 @@ fn sizes_of_64_bit_memories_and_tables_have_64_bits() {
     let grow = |store: &mut _, instance: &Instance, name, delta| {
         instance.get_typed_func::<u64, i64>(&*store, name).unwrap().call(store, delta).unwrap()
     };
-    for name in ["memory", "table"] {
+    for name in ["grow memory", "grow table"] {
         for delta in [3, 1 << 32, (1 << 32) + 1, 1 << 48, 1 << 63, u64::MAX - 1, u64::MAX] {
             assert_eq!(grow(&mut store, &instance, name, delta), -1, "{name} by {delta}");
         }
