@@ -12,7 +12,7 @@ pub(crate) struct ModuleEnv<'a> {
     pub(crate) layout: ContextLayout,
     /// Calling conventions of the target.
     pub(crate) abi: Abi,
-    /// How memories lie in the address space.
+    /// The setting of how memories lie in the address space; what it means for one is said by [`MemoryStyle::of`].
     pub(crate) memory_style: MemoryStyle,
     /// Which results relaxed vector instructions have.
     pub(crate) relaxed: Relaxed,

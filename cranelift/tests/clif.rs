@@ -5,7 +5,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use wrun_cranelift::clif_text;
-use wrun_module::{CompileOptions, Features, MemoryStyle, parse};
+use wrun_module::{CompileOptions, MemoryStyle, parse};
 
 fn translate(path: &Path) -> String {
     let source = fs::read_to_string(path).expect("a readable file");
@@ -15,7 +15,7 @@ fn translate(path: &Path) -> String {
         MemoryStyle::Reserved
     };
     let bytes = wat::parse_str(&source).unwrap_or_else(|error| panic!("{error}"));
-    let module = parse(&bytes, Features::default())
+    let module = parse(&bytes, "custom-page-sizes".parse().expect("a known feature"))
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     clif_text(&module, &CompileOptions { memory_style, ..CompileOptions::default() })
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -102,7 +102,8 @@ fuzz_target!(|bytes: &[u8]| {
     config.exceptions_enabled = false;
     config.extended_const_enabled = true;
     config.gc_enabled = false;
-    config.memory64_enabled = false;
+    config.memory64_enabled = true;
+    config.max_memory64_bytes = 1 << 24;
     config.multi_value_enabled = true;
     config.relaxed_simd_enabled = false;
     config.shared_everything_threads_enabled = false;

@@ -18,14 +18,33 @@ pub enum OptLevel {
     SpeedAndSize,
 }
 
-/// How linear memories lie in the address space; generated code depends on it.
+/// How linear memories lie in the address space; generated code depends on it. A setting for all memories; what it
+/// means for one of them is said by [`MemoryStyle::of`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MemoryStyle {
-    /// Each memory reserves all the addresses an access can name, [`RESERVATION`] bytes; no access is checked.
+    /// Each memory whose addresses are few enough reserves all that an access can name, [`RESERVATION`] bytes; no access
+    /// to it is checked.
     #[default]
     Reserved,
     /// Memories are as large as they are, may move when they grow, and every access is checked.
     Checked,
+}
+
+impl MemoryStyle {
+    /// How a memory of type `ty` lies in the address space where this is the setting. Compiler and runtime both go by it.
+    ///
+    /// Only 32-bit addresses are few enough to be reserved. Small pages can end anywhere, and the processor guards no
+    /// less than its own pages.
+    pub fn of(self, ty: &crate::MemoryType) -> MemoryStyle {
+        match self {
+            Self::Reserved
+                if !ty.memory64 && ty.page_size_log2 == crate::MemoryType::PAGE_SIZE_LOG2 =>
+            {
+                Self::Reserved
+            }
+            _ => Self::Checked,
+        }
+    }
 }
 
 /// Bytes of address space of a memory of [`MemoryStyle::Reserved`]: the sum of the largest 32-bit index and the

@@ -124,9 +124,10 @@ fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
             segments.push(None);
             continue;
         };
-        let limit = info.memories[memory.index()].limits.min.saturating_mul(MemoryType::PAGE_SIZE);
-        let place = offset.as_i32_const().map(|offset| u64::from(offset as u32)).filter(|offset| {
-            !info.is_imported_memory(*memory) && offset + data.len() as u64 <= limit
+        let limit = mappable_bytes(&info.memories[memory.index()]);
+        let place = offset.as_address().filter(|offset| {
+            let end = offset.checked_add(data.len() as u64);
+            !info.is_imported_memory(*memory) && end.is_some_and(|end| end <= limit)
         });
         all_mapped &= place.is_some();
         segments.push(place.filter(|_| all_mapped).map(|offset| (*memory, offset, data)));
@@ -135,6 +136,15 @@ fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
         segments.fill(None);
     }
     segments
+}
+
+/// How much of a memory that is defined with this type can be mapped, from its beginning: whole blocks only, so none of
+/// a memory whose pages are smaller. None of one that is too large to exist, either.
+fn mappable_bytes(ty: &MemoryType) -> u64 {
+    match ty.min_bytes() {
+        Some(bytes) if ty.page_size().is_multiple_of(BLOCK) => bytes,
+        _ => 0,
+    }
 }
 
 /// Whether the blocks that segments touch are much larger than the segments.
@@ -163,7 +173,8 @@ mod tests {
 
     fn layout(text: &str) -> (DataLayout, Vec<u8>) {
         let bytes = wat::parse_str(text).expect("valid text");
-        let module = parse(&bytes, Features::default()).expect("valid module");
+        let features: Features = "custom-page-sizes".parse().expect("a known feature");
+        let module = parse(&bytes, features).expect("valid module");
         DataLayout::new(&module)
     }
 
@@ -180,6 +191,27 @@ mod tests {
         assert_eq!(&bytes[65535..65538], b"aXc");
         assert_eq!(layout.segments[2], DataPlace::Copied { start: 131_072, len: 7 });
         assert_eq!(&bytes[131_072..], b"passive");
+    }
+
+    #[test]
+    fn segments_of_64_bit_memories_are_mapped_and_those_of_small_pages_copied() {
+        let text = r#"(module (memory i64 2) (data (i64.const 0x1fffd) "abc"))"#;
+        let (wide, bytes) = layout(text);
+        assert_eq!(wide.segments, [DataPlace::Mapped]);
+        assert_eq!((wide.runs[0].offset, &bytes[65533..]), (65536, &b"abc"[..]));
+        for offset in ["0x1fffe", "0xffffffffffffffff", "0xffffffff00000000"] {
+            let (outside, _) = layout(&text.replace("0x1fffd", offset));
+            assert_eq!(outside.segments, [DataPlace::Copied { start: 0, len: 3 }], "{offset}");
+        }
+        // The largest memories of all: no place in them is one that blocks cannot be counted up to.
+        for (pages, place) in [(1_u64 << 48, 0), ((1 << 48) - 1, u64::MAX - 0x1_0002)] {
+            let text = format!(r#"(module (memory i64 {pages}) (data (i64.const {place}) "abc"))"#);
+            let mapped = layout(&text).0.segments == [DataPlace::Mapped];
+            assert_eq!(mapped, pages < 1 << 48);
+        }
+        let (small, _) =
+            layout(r#"(module (memory 70000 (pagesize 1)) (data (i32.const 9) "abc"))"#);
+        assert_eq!(small.segments, [DataPlace::Copied { start: 0, len: 3 }]);
     }
 
     #[test]

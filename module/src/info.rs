@@ -216,10 +216,11 @@ pub enum ConstOp {
 }
 
 impl ConstExpr {
-    /// The value, when the expression is a single `i32.const`.
-    pub fn as_i32_const(&self) -> Option<i32> {
+    /// The value as an address, unsigned, when the expression is a single `i32.const` or `i64.const`.
+    pub fn as_address(&self) -> Option<u64> {
         match self.0[..] {
-            [ConstOp::I32Const(value)] => Some(value),
+            [ConstOp::I32Const(value)] => Some(u64::from(value as u32)),
+            [ConstOp::I64Const(value)] => Some(value as u64),
             _ => None,
         }
     }

@@ -109,8 +109,8 @@ pub mod table {
 
 /// A memory as an instance's context shows it, imported or defined.
 ///
-/// `BASE` is valid for memories that never move ([`MemoryStyle::Reserved`](crate::MemoryStyle)); for others, base
-/// and length are read through `DEFINITION` at each access.
+/// `BASE` is valid for memories that never move, because they are reserved ([`MemoryStyle`](crate::MemoryStyle)) or
+/// their type lets them not grow; for others, the base is read through `DEFINITION` at each access.
 pub mod memory_slot {
     /// Pointer to byte 0.
     pub const BASE: u32 = 0;

@@ -39,11 +39,9 @@ impl Memory {
     /// A memory of the type's least size, all bytes zero.
     ///
     /// # Errors
-    /// When a limit of the store is passed or the system has no room.
+    /// When the type is not valid, a limit of the store is passed, or the system has no room.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
-        if ty.limits.min > MemoryType::MAX_PAGES
-            || ty.limits.max.is_some_and(|max| max < ty.limits.min)
-        {
+        if !ty.is_valid() {
             return Err(Error::usage(format!("{ty} is no valid type of a memory")));
         }
         let mut store = store.as_context_mut();
@@ -60,10 +58,15 @@ impl Memory {
         ty
     }
 
-    /// Size in pages of 64 KiB.
+    /// Size in pages of [`page_size`](Self::page_size) bytes.
     pub fn size(&self, store: impl AsContext) -> u64 {
         let store = store.as_context();
         store.opaque().memory(self.position(store.opaque())).pages()
+    }
+
+    /// Bytes in a page: 65536 unless its type says otherwise.
+    pub fn page_size(&self, store: impl AsContext) -> u64 {
+        self.ty(store).page_size()
     }
 
     /// Size in bytes.

@@ -26,9 +26,9 @@ impl Table {
     /// A table of the type's least size, all elements `init`.
     ///
     /// # Errors
-    /// When `init` is none of the type, a limit of the store is passed, or the system has no room.
+    /// When the type is not valid, `init` is none of its elements, a limit of the store is passed, or the system has no room.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Table> {
-        if ty.limits.max.is_some_and(|max| max < ty.limits.min) {
+        if !ty.is_valid() {
             return Err(Error::usage(format!("{ty} is no valid type of a table")));
         }
         let mut store = store.as_context_mut();

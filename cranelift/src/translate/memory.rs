@@ -1,7 +1,7 @@
 //! Loads and stores of linear memories, and their sizes.
 //!
-//! What an address is checked against is decided by the memory style alone, in [`FuncTranslator::address`]; every
-//! load and store goes through it, vectors too. These checks are the sandbox.
+//! What an address is checked against is decided by the style of the memory alone, in [`FuncTranslator::address`]; every
+//! load and store goes through it, vectors too. These checks are the sandbox: no sum in them may wrap around.
 
 use cranelift_codegen::ir::{
     self, InstBuilder, MemFlagsData, Value,
@@ -17,18 +17,22 @@ use super::{context::Region, function::FuncTranslator};
 /// An operand of CLIF's loads and stores: flags, address, and offset from it.
 pub(super) type Place = (MemFlagsData, Value, i32);
 
-impl<'f> FuncTranslator<'f, '_> {
+impl<'f, 'm> FuncTranslator<'f, 'm> {
     /// Pops an index and gives the place in memory that `size` bytes at it and the immediate offset begin at. The
     /// access must carry the flags: they make it trap when it is out of bounds.
     pub(super) fn address(&mut self, memarg: MemArg, size: u32) -> Place {
         let index = self.pop();
         let memory = self.memory_of(memarg);
         let flags = self.trapping(Region::Heap, TrapCode::MemoryOutOfBounds);
-        let (address, offset) = match self.env.memory_style {
+        let (address, offset) = match self.env.memory_style.of(self.memory_type(memory)) {
             MemoryStyle::Reserved => self.reserved_address(memory, index, memarg.offset),
             MemoryStyle::Checked => (self.checked_address(memory, index, memarg.offset, size), 0),
         };
         (flags, address, offset)
+    }
+
+    pub(super) fn memory_type(&self, memory: MemoryIndex) -> &'m MemoryType {
+        &self.env.module.info.memories[memory.index()]
     }
 
     /// All that a 32-bit index and offset can name is reserved, so nothing is checked: what is out of bounds faults.
@@ -53,20 +57,12 @@ impl<'f> FuncTranslator<'f, '_> {
         size: u32,
     ) -> Value {
         let index = self.extend_index(index);
-        let behind_index = offset + u64::from(size);
-        let out_of_bounds = match self.fixed_memory_length(memory) {
-            Some(length) => match length.checked_sub(behind_index) {
-                Some(last) => self.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, index, last as i64),
-                None => self.ins().iconst(I8, 1),
-            },
-            None => {
-                // No overflow: both are below 2^33.
-                let end = self.ins().iadd_imm_u(index, behind_index as i64);
-                let length = self.memory_field(memory, layout::memory::LENGTH);
-                self.ins().icmp(IntCC::UnsignedGreaterThan, end, length)
-            }
+        let out_of_bounds = match offset.checked_add(size.into()) {
+            Some(behind_index) => self.is_out_of_bounds(memory, index, behind_index),
+            // No memory reaches that far.
+            None => self.ins().iconst(I8, 1),
         };
-        let base = self.memory_field(memory, layout::memory::BASE);
+        let base = self.memory_base(memory);
         let mut address = self.ins().iadd(base, index);
         if offset != 0 {
             address = self.ins().iadd_imm_u(address, offset as i64);
@@ -75,10 +71,51 @@ impl<'f> FuncTranslator<'f, '_> {
         self.ins().select_spectre_guard(out_of_bounds, null, address)
     }
 
-    /// Bytes of a memory that cannot grow.
-    fn fixed_memory_length(&self, memory: MemoryIndex) -> Option<u64> {
-        let limits = self.env.module.info.memories[memory.index()].limits;
-        (limits.max == Some(limits.min)).then_some(limits.min * MemoryType::PAGE_SIZE)
+    /// Whether `index + behind_index` is more than the length of the memory, as if numbers had no end. The index has 64
+    /// bits.
+    fn is_out_of_bounds(&mut self, memory: MemoryIndex, index: Value, behind_index: u64) -> Value {
+        let ty = self.memory_type(memory);
+        if let Some(length) = ty.fixed_bytes() {
+            return match length.checked_sub(behind_index) {
+                Some(last) => self.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, index, last as i64),
+                None => self.ins().iconst(I8, 1),
+            };
+        }
+        let length = self.memory_field(memory, layout::memory::LENGTH);
+        if !ty.memory64 {
+            // No overflow: both are below 2^33.
+            let end = self.ins().iadd_imm_u(index, behind_index as i64);
+            return self.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
+        }
+        // An index of 64 bits leaves no room for a sum, so the other side of the comparison is made smaller. That does
+        // not wrap when the memory always has so many bytes: it never shrinks.
+        let behind = self.ins().iconst(I64, behind_index as i64);
+        let last = self.ins().isub(length, behind);
+        let past_last = self.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
+        if ty.min_bytes().is_some_and(|least| behind_index <= least) {
+            return past_last;
+        }
+        let wrapped = self.ins().icmp(IntCC::UnsignedLessThan, length, behind);
+        self.ins().bor(past_last, wrapped)
+    }
+
+    /// The address of a memory's first byte, now. It is the same for good when the memory is reserved, and when it
+    /// cannot grow.
+    pub(super) fn memory_base(&mut self, memory: MemoryIndex) -> Value {
+        let ty = self.memory_type(memory);
+        match self.env.memory_style.of(ty) {
+            MemoryStyle::Checked if ty.fixed_bytes().is_none() => {
+                self.memory_field(memory, layout::memory::BASE)
+            }
+            _ => self.fixed_memory_base(memory),
+        }
+    }
+
+    /// Pushes a size or an index that an instruction yields in 64 bits; in 32 when that is how the memory or table
+    /// counts.
+    pub(super) fn push_index(&mut self, is_64_bit: bool, value: Value) {
+        let value = if is_64_bit { value } else { self.ins().ireduce(I32, value) };
+        self.push(value);
     }
 
     fn memory_of(&mut self, memarg: MemArg) -> MemoryIndex {
@@ -230,20 +267,22 @@ impl<'f> FuncTranslator<'f, '_> {
     }
 
     pub(super) fn visit_memory_size(&mut self, memory: u32) {
+        let ty = self.memory_type(MemoryIndex(memory));
         let length = self.memory_field(MemoryIndex(memory), layout::memory::LENGTH);
-        let pages =
-            self.ins().ushr_imm_u(length, i64::from(MemoryType::PAGE_SIZE.trailing_zeros()));
-        let pages = self.ins().ireduce(I32, pages);
-        self.push(pages);
+        let pages = match ty.page_size_log2 {
+            0 => length,
+            log2 => self.ins().ushr_imm_u(length, i64::from(log2)),
+        };
+        self.push_index(ty.memory64, pages);
     }
 
     pub(super) fn visit_memory_grow(&mut self, memory: u32) {
         let delta = self.pop();
         let delta = self.extend_index(delta);
+        let memory64 = self.memory_type(MemoryIndex(memory)).memory64;
         let memory = self.ins().iconst(I32, i64::from(memory));
         let old = self.call_libcall(Libcall::memory_grow, &[memory, delta]);
-        // The result is −1 or at most 65536: its low half is the same number.
-        let old = self.ins().ireduce(I32, old[0]);
-        self.push(old);
+        // Of a 32-bit memory it is −1 or less than 2^32: its low half is the same number.
+        self.push_index(memory64, old[0]);
     }
 }

@@ -1,16 +1,16 @@
 //! Single elements of tables, inline; whole ranges are in `bulk`.
 
-use cranelift_codegen::ir::{
-    InstBuilder, MemFlagsData, Value,
-    condcodes::IntCC,
-    types::{I32, I64},
-};
-use wrun_module::{HeapType, TableIndex, TrapCode, ValType, layout};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, condcodes::IntCC, types::I64};
+use wrun_module::{HeapType, TableIndex, TableType, TrapCode, ValType, layout};
 
 use super::{context::Region, function::FuncTranslator};
 use crate::abi::clif_type;
 
-impl FuncTranslator<'_, '_> {
+impl<'m> FuncTranslator<'_, 'm> {
+    pub(super) fn table_type(&self, table: TableIndex) -> &'m TableType {
+        &self.env.module.info.tables[table.index()].ty
+    }
+
     /// The place of an element. An access with these flags traps as `trap` says when the index is out of bounds:
     /// the address is 0 then, which is never mapped.
     pub(super) fn table_element(
@@ -22,11 +22,12 @@ impl FuncTranslator<'_, '_> {
         let index = self.extend_index(index);
         let length = self.table_length(table);
         let out_of_bounds = self.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
-        let size = match self.env.module.info.tables[table.index()].ty.element.heap {
+        let size = match self.table_type(table).element.heap {
             HeapType::Func | HeapType::ConcreteFunc(_) => layout::POINTER_SIZE,
             HeapType::Extern => 4,
         };
         let base = self.table_base(table);
+        // When this wraps around, the index is out of bounds: a table has far fewer elements.
         let offset = self.ins().ishl_imm_u(index, i64::from(size.trailing_zeros()));
         let address = self.ins().iadd(base, offset);
         let null = self.ins().iconst(I64, 0);
@@ -36,7 +37,7 @@ impl FuncTranslator<'_, '_> {
 
     /// The number of elements in 64 bits: a constant for a table that cannot grow.
     fn table_length(&mut self, table: TableIndex) -> Value {
-        let limits = self.env.module.info.tables[table.index()].ty.limits;
+        let limits = self.table_type(table).limits;
         if limits.max == Some(limits.min) {
             self.ins().iconst(I64, limits.min as i64)
         } else {
@@ -47,7 +48,7 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn visit_table_get(&mut self, table: u32) {
         let table = TableIndex(table);
         let index = self.pop();
-        let ty = clif_type(ValType::Ref(self.env.module.info.tables[table.index()].ty.element));
+        let ty = clif_type(ValType::Ref(self.table_type(table).element));
         let (flags, address) = self.table_element(table, index, TrapCode::TableOutOfBounds);
         let element = self.ins().load(ty, flags, address, 0);
         self.push(element);
@@ -62,7 +63,6 @@ impl FuncTranslator<'_, '_> {
 
     pub(super) fn visit_table_size(&mut self, table: u32) {
         let length = self.table_length(TableIndex(table));
-        let length = self.ins().ireduce(I32, length);
-        self.push(length);
+        self.push_index(self.table_type(TableIndex(table)).table64, length);
     }
 }

@@ -58,11 +58,17 @@ pub(super) fn table_type(ty: wasmparser::TableType, offset: u64) -> Result<Table
     Ok(TableType {
         element: ref_type(ty.element_type, offset)?,
         limits: Limits { min: ty.initial, max: ty.maximum },
+        table64: ty.table64,
     })
 }
 
 pub(super) fn memory_type(ty: wasmparser::MemoryType) -> MemoryType {
-    MemoryType { limits: Limits { min: ty.initial, max: ty.maximum } }
+    MemoryType {
+        limits: Limits { min: ty.initial, max: ty.maximum },
+        memory64: ty.memory64,
+        // Valid types have 0 or 16.
+        page_size_log2: ty.page_size_log2.map_or(MemoryType::PAGE_SIZE_LOG2, |log2| log2 as u8),
+    }
 }
 
 pub(super) fn global_type(ty: wasmparser::GlobalType, offset: u64) -> Result<GlobalType> {

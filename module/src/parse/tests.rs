@@ -30,10 +30,10 @@ fn functions_escape_by_export_element_global_and_start() {
 
 #[test]
 fn a_missing_proposal_is_named() {
-    let bytes = wasm("(module (memory i64 1))");
+    let bytes = wasm("(module (memory 1) (func (memory.discard (i32.const 0) (i32.const 0))))");
     match parse(&bytes, Features::default()) {
-        Err(ParseError::Unsupported { proposal: "memory64", implemented: false, .. }) => {}
-        other => panic!("expected a refusal that names memory64, found {other:?}"),
+        Err(ParseError::Unsupported { proposal: "memory-control", implemented: false, .. }) => {}
+        other => panic!("expected a refusal that names memory-control, found {other:?}"),
     }
     let bytes = wasm("(module (func (result v128) v128.const i64x2 0 0))");
     let features = "simd=off".parse().unwrap();

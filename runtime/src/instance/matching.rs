@@ -65,10 +65,15 @@ pub(crate) fn matches(found: &ExternType, expected: &ExternType) -> bool {
     match (found, expected) {
         (ExternType::Func(found), ExternType::Func(expected)) => found == expected,
         (ExternType::Table(found), ExternType::Table(expected)) => {
-            found.element == expected.element && limits_match(found.limits, expected.limits)
+            found.element == expected.element
+                && found.table64 == expected.table64
+                && limits_match(found.limits, expected.limits)
         }
+        // Code that was compiled for another width of addresses or size of pages would check the wrong bounds.
         (ExternType::Memory(found), ExternType::Memory(expected)) => {
-            limits_match(found.limits, expected.limits)
+            found.memory64 == expected.memory64
+                && found.page_size_log2 == expected.page_size_log2
+                && limits_match(found.limits, expected.limits)
         }
         // What can be set from both sides has to have the same type on both.
         (ExternType::Global(found), ExternType::Global(expected)) => {
@@ -94,12 +99,12 @@ fn limits_match(found: Limits, expected: Limits) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use wrun_module::{ExternType, Limits, MemoryType};
+    use wrun_module::{ExternType, Limits, MemoryType, RefType, TableType};
 
     use super::matches;
 
     fn memory(min: u64, max: Option<u64>) -> ExternType {
-        ExternType::Memory(MemoryType { limits: Limits { min, max } })
+        ExternType::Memory(MemoryType::new(Limits { min, max }))
     }
 
     #[test]
@@ -109,5 +114,23 @@ mod tests {
         assert!(!matches(&memory(1, None), &memory(2, None)));
         assert!(!matches(&memory(2, None), &memory(1, Some(4))));
         assert!(!matches(&memory(2, Some(5)), &memory(1, Some(4))));
+    }
+
+    #[test]
+    fn addresses_and_pages_have_to_be_of_the_same_size() {
+        let limits = Limits { min: 0, max: None };
+        let memory = MemoryType::new(limits);
+        let memory64 = MemoryType { memory64: true, ..memory };
+        let small_pages = MemoryType { page_size_log2: 0, ..memory };
+        let all = [memory, memory64, small_pages, MemoryType { page_size_log2: 0, ..memory64 }];
+        for (found, expected) in all.iter().flat_map(|a| all.iter().map(move |b| (*a, *b))) {
+            let matched = matches(&ExternType::Memory(found), &ExternType::Memory(expected));
+            assert_eq!(matched, found == expected, "{found} as {expected}");
+        }
+        let table = TableType::new(RefType::FUNCREF, limits);
+        let table64 = TableType { table64: true, ..table };
+        let [table, table64] = [table, table64].map(ExternType::Table);
+        assert!(matches(&table64, &table64));
+        assert!(!matches(&table64, &table) && !matches(&table, &table64));
     }
 }

@@ -20,15 +20,23 @@ impl Mapping {
     /// Bytes to which all lengths and offsets are rounded; a multiple of the system's pages.
     pub(super) const PAGE: usize = 64 * 1024;
 
-    /// Reserves `len` bytes that can not be accessed yet and cost nothing.
+    /// Reserves `len` bytes that can not be accessed yet and cost nothing. The system does not count them as used when
+    /// they are made accessible either, only when they are written.
     pub(super) fn reserve(len: usize) -> io::Result<Self> {
+        Self::map(len, MapFlags::PRIVATE | MapFlags::NORESERVE)
+    }
+
+    /// Reserves `len` bytes that can not be accessed yet. The system may refuse to make them accessible when it could
+    /// not provide them all; how exactly it looks at that is a setting of it.
+    pub(super) fn reserve_counted(len: usize) -> io::Result<Self> {
+        Self::map(len, MapFlags::PRIVATE)
+    }
+
+    fn map(len: usize, flags: MapFlags) -> io::Result<Self> {
         let len =
             len.max(1).checked_next_multiple_of(Self::PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
         // SAFETY: the system chooses the place, so nothing that exists is replaced.
-        let base = unsafe {
-            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-            mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::empty(), flags)?
-        };
+        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::empty(), flags)? };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { base, len })
     }

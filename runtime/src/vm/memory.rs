@@ -2,7 +2,11 @@
 //!
 //! A *reserved* memory owns all addresses that a 32-bit index plus a 32-bit offset can name, of which only the
 //! memory's own bytes are accessible: an access out of bounds faults, and nothing has to be checked. A *checked*
-//! one owns what it needs and some room to grow; generated code compares each access with the length.
+//! one owns what it needs and some room to grow; generated code compares each access with the length. Which of the two
+//! a memory is depends on its type too: [`MemoryStyle::of`].
+//!
+//! The system makes bytes accessible in pages of its own, so behind a memory that ends within one there are bytes that
+//! could be accessed and belong to nobody. Nothing writes them: they are zero when the memory grows over them.
 
 use std::{fs::File, io, slice};
 
@@ -10,7 +14,8 @@ use wrun_module::{MemoryStyle, MemoryType, RESERVATION};
 
 use super::{layout::VmDefinition, mapping::Mapping};
 
-const PAGE_SIZE: u64 = MemoryType::PAGE_SIZE;
+/// Addresses that a checked memory gets from the start where there are plenty, so that few memories ever have to move.
+const ROOM: u64 = RESERVATION;
 
 /// A linear memory. Its address must not change while an instance uses it: stores keep it in a box.
 #[derive(Debug)]
@@ -18,7 +23,6 @@ pub(crate) struct VmMemory {
     /// Read by generated code.
     pub(super) definition: VmDefinition,
     mapping: Mapping,
-    style: MemoryStyle,
     ty: MemoryType,
 }
 
@@ -28,16 +32,31 @@ unsafe impl Send for VmMemory {}
 unsafe impl Sync for VmMemory {}
 
 impl VmMemory {
-    /// A memory of the type's least size, all bytes zero.
-    pub(crate) fn new(ty: MemoryType, style: MemoryStyle) -> io::Result<Self> {
-        let len = ty.limits.min * PAGE_SIZE;
-        let mapping = match style {
-            MemoryStyle::Reserved => Mapping::reserve(RESERVATION as usize)?,
-            MemoryStyle::Checked => Mapping::reserve(len as usize)?,
+    /// A memory of the type's least size, all bytes zero. `setting` is the engine's; it says whether addresses are
+    /// plenty.
+    pub(crate) fn new(ty: MemoryType, setting: MemoryStyle) -> io::Result<Self> {
+        let len = ty.min_bytes().ok_or(io::ErrorKind::OutOfMemory)?;
+        let mapping = match (setting, setting.of(&ty)) {
+            (_, MemoryStyle::Reserved) => Mapping::reserve(RESERVATION as usize)?,
+            (MemoryStyle::Reserved, MemoryStyle::Checked) => {
+                let room = most_bytes(&ty).min(ROOM).max(len);
+                reserve(&ty, room).or_else(|_| reserve(&ty, len))?
+            }
+            (MemoryStyle::Checked, MemoryStyle::Checked) => reserve(&ty, len)?,
         };
-        mapping.make_accessible(0, len as usize)?;
-        let definition = VmDefinition { base: mapping.base(), length: len };
-        Ok(Self { definition, mapping, style, ty })
+        let definition = VmDefinition { base: mapping.base(), length: 0 };
+        let mut memory = Self { definition, mapping, ty };
+        memory.extend_to(len as usize)?;
+        Ok(memory)
+    }
+
+    /// Makes bytes accessible up to `len`, which is not less than before and inside the mapping.
+    fn extend_to(&mut self, len: usize) -> io::Result<()> {
+        let start = (self.len() as usize).next_multiple_of(Mapping::PAGE);
+        let end = len.checked_next_multiple_of(Mapping::PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
+        self.mapping.make_accessible(start, end.saturating_sub(start))?;
+        self.definition.length = len as u64;
+        Ok(())
     }
 
     /// The type it was made with.
@@ -52,34 +71,35 @@ impl VmMemory {
 
     /// Size in pages.
     pub(crate) fn pages(&self) -> u64 {
-        self.len() / PAGE_SIZE
+        self.len() >> self.ty.page_size_log2
     }
 
     /// The largest size it may have, in pages.
     pub(crate) fn max_pages(&self) -> u64 {
-        self.ty.limits.max.unwrap_or(MemoryType::MAX_PAGES).min(MemoryType::MAX_PAGES)
+        self.ty.limits.max.unwrap_or(u64::MAX).min(self.ty.max_pages())
     }
 
     /// Grows by `delta` pages and gives the old size, or nothing when that is too much or the system refuses.
     pub(crate) fn grow(&mut self, delta: u64) -> Option<u64> {
         let old = self.pages();
         let new = old.checked_add(delta).filter(|&new| new <= self.max_pages())?;
-        let (old_len, new_len) = (self.len() as usize, usize::try_from(new * PAGE_SIZE).ok()?);
+        let new_len = usize::try_from(new.checked_mul(self.ty.page_size())?).ok()?;
         if new_len > self.mapping.len() {
-            self.relocate(old_len, new_len).ok()?;
+            self.relocate(new_len).ok()?;
         }
-        self.mapping.make_accessible(old_len, new_len - old_len).ok()?;
-        self.definition.length = new_len as u64;
+        self.extend_to(new_len).ok()?;
         Some(old)
     }
 
-    /// Moves to a larger mapping, with room to grow again without moving.
-    fn relocate(&mut self, old_len: usize, new_len: usize) -> io::Result<()> {
-        debug_assert_eq!(self.style, MemoryStyle::Checked);
-        let most = (self.max_pages() * PAGE_SIZE) as usize;
-        let roomy = new_len.saturating_add(new_len / 2).min(most);
-        let mapping = Mapping::reserve(roomy).or_else(|_| Mapping::reserve(new_len))?;
-        mapping.make_accessible(0, old_len)?;
+    /// Moves to a larger mapping, with room to grow again without moving. Makes all of `new_len` accessible before it
+    /// copies anything: when the system has no room for it, that is soon known.
+    ///
+    /// Only ever happens to a checked memory: the mapping of a reserved one is larger than it can become.
+    fn relocate(&mut self, new_len: usize) -> io::Result<()> {
+        let old_len = self.len() as usize;
+        let roomy = (new_len as u64).saturating_add(new_len as u64 / 2).min(most_bytes(&self.ty));
+        let mapping = reserve(&self.ty, roomy).or_else(|_| reserve(&self.ty, new_len as u64))?;
+        mapping.make_accessible(0, new_len.next_multiple_of(Mapping::PAGE))?;
         // SAFETY: both ranges are accessible and `old_len` bytes long; the new one is nobody else's.
         unsafe { mapping.base().copy_from_nonoverlapping(self.mapping.base(), old_len) };
         self.definition.base = mapping.base();
@@ -121,6 +141,21 @@ impl VmMemory {
     }
 }
 
+/// The largest size that a memory of this type may have, in bytes.
+fn most_bytes(ty: &MemoryType) -> u64 {
+    let pages = ty.limits.max.unwrap_or(u64::MAX).min(ty.max_pages());
+    pages.saturating_mul(ty.page_size())
+}
+
+/// Addresses for a checked memory.
+///
+/// A 64-bit memory can become larger than what the machine has; how much of it is accessible counts as used, so that the
+/// system refuses what it cannot give.
+fn reserve(ty: &MemoryType, len: u64) -> io::Result<Mapping> {
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    if ty.memory64 { Mapping::reserve_counted(len) } else { Mapping::reserve(len) }
+}
+
 /// Whether the system lets this process reserve the addresses of a memory without bounds checks.
 pub(crate) fn can_reserve() -> bool {
     Mapping::reserve(RESERVATION as usize).is_ok()
@@ -133,7 +168,7 @@ mod tests {
     use super::VmMemory;
 
     fn grown(style: MemoryStyle) {
-        let ty = MemoryType { limits: Limits { min: 1, max: Some(3) } };
+        let ty = MemoryType::new(Limits { min: 1, max: Some(3) });
         let mut memory = VmMemory::new(ty, style).unwrap();
         memory.data_mut()[65535] = 7;
         assert_eq!(memory.grow(2), Some(1));
@@ -147,5 +182,43 @@ mod tests {
     fn growing_keeps_the_bytes() {
         grown(MemoryStyle::Reserved);
         grown(MemoryStyle::Checked);
+    }
+
+    #[test]
+    fn a_memory_of_single_bytes_grows_within_and_over_the_pages_of_the_system() {
+        for (style, memory64) in [MemoryStyle::Reserved, MemoryStyle::Checked]
+            .into_iter()
+            .flat_map(|style| [(style, false), (style, true)])
+        {
+            let limits = Limits { min: 1, max: None };
+            let ty = MemoryType { page_size_log2: 0, memory64, ..MemoryType::new(limits) };
+            let mut memory = VmMemory::new(ty, style).unwrap();
+            let mut size = 1;
+            for delta in [0, 1, 4093, 1, 1, 61_439, 1, 65_536, 1 << 20] {
+                memory.data_mut()[size - 1] = 7;
+                assert_eq!(memory.grow(delta as u64), Some(size as u64));
+                assert_eq!(memory.data()[size - 1], 7);
+                assert!(memory.data()[size..].iter().all(|&byte| byte == 0));
+                size += delta;
+                assert_eq!((memory.data().len(), memory.pages()), (size, size as u64));
+            }
+            assert_eq!(memory.grow(memory.max_pages()), None);
+            assert_eq!(memory.grow(u64::MAX), None);
+            assert_eq!(memory.pages(), size as u64);
+        }
+    }
+
+    #[test]
+    fn a_64_bit_memory_that_the_system_has_no_room_for_is_refused() {
+        let ty = |min| MemoryType { memory64: true, ..MemoryType::new(Limits { min, max: None }) };
+        for style in [MemoryStyle::Reserved, MemoryStyle::Checked] {
+            for pages in [1 << 31, (1 << 48) - 1, 1 << 48] {
+                assert!(VmMemory::new(ty(pages), style).is_err(), "{pages} pages");
+                let mut memory = VmMemory::new(ty(1), style).unwrap();
+                memory.data_mut()[65535] = 7;
+                assert_eq!(memory.grow(pages - 1), None, "to {pages} pages");
+                assert_eq!((memory.pages(), memory.data()[65535]), (1, 7));
+            }
+        }
     }
 }

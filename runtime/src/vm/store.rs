@@ -125,17 +125,18 @@ impl StoreOpaque {
     /// # Errors
     /// When it passes a limit of the store, or the system has no room for it.
     pub(crate) fn add_memory(&mut self, ty: MemoryType) -> Result<usize, Error> {
-        let len = ty.limits.min * MemoryType::PAGE_SIZE;
+        let refused = |why: String| {
+            let pages = ty.limits.min;
+            Error::limit(format!("cannot allocate a memory of {pages} pages{why}"))
+        };
+        // What is too large for a number is for the system to refuse.
+        let len = ty.min_bytes().unwrap_or(u64::MAX);
         if !self.memory_fits(len) {
-            return Err(Error::limit(format!(
-                "cannot allocate a memory of {} pages ({len} bytes): the limit is {} bytes",
-                ty.limits.min,
-                self.limits.memory_bytes.unwrap_or(u64::MAX)
-            )));
+            let limit = self.limits.memory_bytes.unwrap_or(u64::MAX);
+            return Err(refused(format!(" ({len} bytes): the limit is {limit} bytes")));
         }
-        let memory = VmMemory::new(ty, self.engine.memory_style()).map_err(|error| {
-            Error::limit(format!("cannot allocate a memory of {} pages: {error}", ty.limits.min))
-        })?;
+        let memory = VmMemory::new(ty, self.engine.memory_style())
+            .map_err(|error| refused(format!(": {error}")))?;
         self.code.memories.push(memory.addresses());
         self.memories.push(Box::new(memory));
         Ok(self.memories.len() - 1)
@@ -156,7 +157,8 @@ impl StoreOpaque {
 
     /// Grows a memory by `delta` pages and gives its old size, or nothing when that is too much.
     pub(crate) fn grow_memory(&mut self, position: usize, delta: u64) -> Option<u64> {
-        if !self.memory_fits(delta.checked_mul(MemoryType::PAGE_SIZE)?) {
+        let page_size = self.memories[position].declared_type().page_size();
+        if !self.memory_fits(delta.checked_mul(page_size)?) {
             return None;
         }
         let old = self.memories[position].grow(delta);

@@ -1,11 +1,12 @@
 //! Every load and store at the ends of memories: what is inside must work, what is not must trap and write nothing.
+//! Memories of 64-bit addresses and of small pages are in `bounds_wide`.
 
-use wrun_runtime::{Config, Engine, Instance, Memory, MemoryStyle, Module, Store, TrapCode};
+use wrun_runtime::{Config, Engine, Error, Instance, Memory, MemoryStyle, Module, Store, TrapCode};
 
 /// A load or a store: its name, bytes it touches, and what stands behind the immediate offset.
-struct Access {
-    name: &'static str,
-    size: u64,
+pub(crate) struct Access {
+    pub(crate) name: &'static str,
+    pub(crate) size: u64,
     lane: bool,
     /// The value that a store is given.
     value: Option<&'static str>,
@@ -14,7 +15,7 @@ struct Access {
 const ONES: &str = "(v128.const i64x2 -1 -1)";
 
 /// All opcodes that access a memory with an immediate offset.
-fn accesses() -> Vec<Access> {
+pub(crate) fn accesses() -> Vec<Access> {
     let load = |name, size| Access { name, size, lane: false, value: None };
     let store = |name, size, value| Access { name, size, lane: false, value: Some(value) };
     let lane = |name, size, value| Access { name, size, lane: true, value };
@@ -70,7 +71,7 @@ fn accesses() -> Vec<Access> {
 
 impl Access {
     /// The instruction, at an index that is an expression.
-    fn text(&self, offset: u64, index: &str) -> String {
+    pub(crate) fn text(&self, offset: u64, index: &str) -> String {
         let Access { name, lane, value, .. } = self;
         let lane = if *lane { "0 " } else { "" };
         match value {
@@ -112,16 +113,17 @@ const OFFSETS: [u64; 9] = [
 /// Sizes in pages: small, more than a signed index reaches, and the largest.
 const PAGES: [u64; 3] = [2, 32769, 65536];
 
-struct Tested {
-    store: Store<()>,
-    instance: Instance,
-    memory: Memory,
+pub(crate) struct Tested {
+    pub(crate) store: Store<()>,
+    pub(crate) instance: Instance,
+    pub(crate) memory: Memory,
     len: u64,
 }
 
 impl Tested {
-    fn new(style: MemoryStyle, text: &str) -> Self {
-        let engine = Engine::new(Config::new().memory_style(style)).unwrap();
+    pub(crate) fn new(style: MemoryStyle, text: &str) -> Self {
+        let features = "custom-page-sizes".parse().unwrap();
+        let engine = Engine::new(Config::new().memory_style(style).features(features)).unwrap();
         let module = Module::new(&engine, text).unwrap();
         let mut store = Store::new(&engine, ());
         let instance = Instance::new(&mut store, &module, &[]).unwrap();
@@ -130,13 +132,48 @@ impl Tested {
         Self { store, instance, memory, len }
     }
 
-    /// Calls a function whose body is the access, at an index, and looks at what it did.
+    /// Grows the memory to so many pages.
+    pub(crate) fn grow_to(&mut self, pages: u64) {
+        let delta = pages - self.memory.size(&self.store);
+        self.memory.grow(&mut self.store, delta).unwrap();
+        self.len = self.memory.data_size(&self.store) as u64;
+    }
+
+    /// Calls a function whose body is the access, at an index of 32 bits, and looks at what it did.
     fn check(&mut self, func: &str, access: &Access, offset: u64, index: u32, what: &str) {
         let run = self.instance.get_typed_func::<u32, ()>(&self.store, func).unwrap();
-        let trap = run.call(&mut self.store, index).err().map(|error| error.trap().unwrap().code());
-        let (start, len) = (u64::from(index) + offset, self.len);
+        let outcome = run.call(&mut self.store, index);
+        self.judge(outcome, access, offset, index.into(), what);
+    }
+
+    /// Calls a function whose body is the access, at an index of 64 bits, and looks at what it did.
+    pub(crate) fn check_wide(
+        &mut self,
+        func: &str,
+        access: &Access,
+        offset: u64,
+        index: u64,
+        what: &str,
+    ) {
+        let run = self.instance.get_typed_func::<u64, ()>(&self.store, func).unwrap();
+        let outcome = run.call(&mut self.store, index);
+        self.judge(outcome, access, offset, index, what);
+    }
+
+    fn judge(
+        &mut self,
+        outcome: Result<(), Error>,
+        access: &Access,
+        offset: u64,
+        index: u64,
+        what: &str,
+    ) {
+        let trap = outcome.err().map(|error| error.trap().unwrap().code());
         let what = format!("{} offset={offset:#x} at {index:#x} of {what}", access.name);
-        let inside = start + access.size <= len;
+        let len = self.len;
+        // What is past the end of all numbers is past the end of the memory.
+        let start = index.saturating_add(offset);
+        let inside = start.checked_add(access.size).is_some_and(|end| end <= len);
         assert_eq!(trap, (!inside).then_some(TrapCode::MemoryOutOfBounds), "{what}");
         if access.value.is_none() {
             return;
@@ -146,7 +183,7 @@ impl Tested {
             let place = place.min(len - 64);
             let data = &mut self.memory.data_mut(&mut self.store)[place as usize..][..64];
             for (position, byte) in (place..).zip(&mut *data) {
-                let stored = inside && (start..start + access.size).contains(&position);
+                let stored = inside && position >= start && position - start < access.size;
                 assert_eq!(*byte, if stored { 0xff } else { 0 }, "{what}: at {position:#x}");
             }
         }

@@ -207,7 +207,7 @@ fn types_of_imports_and_exports_name_what_they_refer_to() {
     assert!(Global::new(&mut store, expected, Val::from(one)).is_ok());
     assert!(is_type_error(Global::new(&mut store, expected, Val::FuncRef(None))));
     let element = RefType { nullable: false, heap: get };
-    let ty = TableType { element, limits: Limits { min: 1, max: None } };
+    let ty = TableType::new(element, Limits { min: 1, max: None });
     assert!(Table::new(&mut store, ty, Ref::Func(Some(one))).is_ok());
     assert!(is_type_error(Table::new(&mut store, ty, Ref::null(HeapType::Func))));
 }

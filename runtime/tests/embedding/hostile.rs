@@ -8,7 +8,7 @@ use wrun_runtime::{
 use crate::link;
 
 fn one_funcref(store: &mut Store<()>) -> Table {
-    let ty = TableType { element: RefType::FUNCREF, limits: Limits { min: 1, max: Some(1) } };
+    let ty = TableType::new(RefType::FUNCREF, Limits { min: 1, max: Some(1) });
     Table::new(store, ty, Ref::null(HeapType::Func)).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn outlive(
 fn a_failed_instantiation_writes_no_data_behind_the_failure() {
     let mut store = Store::new(&Engine::default(), ());
     let table = one_funcref(&mut store);
-    let ty = MemoryType { limits: Limits { min: 1, max: None } };
+    let ty = MemoryType::new(Limits { min: 1, max: None });
     let memory = Memory::new(&mut store, ty).unwrap();
     let text = r#"(module (import "" "t" (table $t 1 1 funcref)) (import "" "m" (memory $m 1))
         (memory $own 1)

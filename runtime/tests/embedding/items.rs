@@ -8,11 +8,11 @@ use wrun_runtime::{
 use crate::instantiate;
 
 fn memory_type(min: u64, max: Option<u64>) -> MemoryType {
-    MemoryType { limits: Limits { min, max } }
+    MemoryType::new(Limits { min, max })
 }
 
 fn table_type(min: u64, max: Option<u64>) -> TableType {
-    TableType { element: RefType::FUNCREF, limits: Limits { min, max } }
+    TableType::new(RefType::FUNCREF, Limits { min, max })
 }
 
 #[test]
@@ -34,6 +34,55 @@ fn access_to_memory_is_checked() {
     assert!(matches!(memory.grow(&mut store, 1).unwrap_err().kind(), ErrorKind::Limit(_)));
     let (data, ()) = memory.data_and_store_mut(&mut store);
     assert_eq!(data.len(), 131_072);
+}
+
+#[test]
+fn memories_have_the_addresses_and_pages_of_their_type() {
+    let mut store = Store::new(&Engine::default(), ());
+    let limits = Limits { min: 5, max: Some(u64::MAX) };
+    let ty = MemoryType { memory64: true, page_size_log2: 0, ..MemoryType::new(limits) };
+    let memory = Memory::new(&mut store, ty).unwrap();
+    assert_eq!((memory.size(&store), memory.page_size(&store)), (5, 1));
+    assert_eq!(memory.grow(&mut store, 65536).unwrap(), 5);
+    assert_eq!(memory.data_size(&store), 65541);
+    memory.write(&mut store, 65540, b"x").unwrap();
+    assert!(memory.write(&mut store, 65541, b"x").is_err());
+    assert_eq!(
+        memory.ty(&store).to_string(),
+        format!("(memory i64 65541 {} (pagesize 1))", u64::MAX)
+    );
+    assert!(memory.grow(&mut store, u64::MAX).is_err());
+    assert!(memory.grow(&mut store, u64::MAX - 65541).is_err());
+    for ty in [
+        MemoryType { page_size_log2: 12, ..ty },
+        MemoryType { memory64: false, ..ty },
+        MemoryType { page_size_log2: 16, ..ty },
+        MemoryType { limits: Limits { min: 2, max: Some(1) }, ..ty },
+    ] {
+        assert!(matches!(Memory::new(&mut store, ty).unwrap_err().kind(), ErrorKind::Usage(_)));
+    }
+    // Valid, and more than there is.
+    let ty = MemoryType { memory64: true, ..memory_type(1 << 48, None) };
+    assert!(matches!(Memory::new(&mut store, ty).unwrap_err().kind(), ErrorKind::Limit(_)));
+    let table = TableType { table64: true, ..table_type(1 << 32, None) };
+    let error = Table::new(&mut store, table, Ref::Func(None)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Limit(_)));
+    let table = TableType { table64: false, ..table };
+    let error = Table::new(&mut store, table, Ref::Func(None)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)));
+}
+
+#[test]
+fn small_pages_count_as_the_bytes_they_are() {
+    let mut store = Store::new(&Engine::default(), ());
+    store.set_limits(StoreLimits { memory_bytes: Some(100), ..StoreLimits::default() });
+    let ty = MemoryType { page_size_log2: 0, ..memory_type(60, None) };
+    let memory = Memory::new(&mut store, ty).unwrap();
+    assert_eq!(memory.grow(&mut store, 40).unwrap(), 60);
+    assert!(memory.grow(&mut store, 1).is_err());
+    assert!(
+        Memory::new(&mut store, MemoryType { limits: Limits { min: 1, max: None }, ..ty }).is_err()
+    );
 }
 
 #[test]

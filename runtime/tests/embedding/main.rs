@@ -3,6 +3,7 @@
 
 mod backtraces;
 mod bounds;
+mod bounds_wide;
 mod calls;
 mod deterministic;
 mod function_references;
