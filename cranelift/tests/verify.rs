@@ -111,6 +111,13 @@ fn all_modules_with_relaxed_vectors_or_wide_integers_become_code() {
     assert!(compile_scripts(proposal(Proposal::WideArithmetic)) >= 1);
 }
 
+#[test]
+fn all_modules_with_atomics_become_code() {
+    let modules =
+        compile_scripts(proposal(Proposal::Threads).filter(|it| it.name() == "atomic.wast"));
+    assert_eq!(modules, 3);
+}
+
 /// Text of a module with one function.
 fn function(locals: &str, body: &str) -> String {
     format!("(module (memory 1) (func (export \"f\") (param i32) (result i32) {locals} {body}))")

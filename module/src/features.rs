@@ -28,7 +28,7 @@ const TABLE: &[(&str, WasmFeatures, Support)] = &[
     ("multi-memory", WasmFeatures::MULTI_MEMORY, Support::Default),
     ("extended-const", WasmFeatures::EXTENDED_CONST, Support::Default),
     ("relaxed-simd", WasmFeatures::RELAXED_SIMD, Support::Default),
-    ("threads", WasmFeatures::THREADS, Support::Missing),
+    ("threads", WasmFeatures::THREADS, Support::Default),
     ("shared-everything-threads", WasmFeatures::SHARED_EVERYTHING_THREADS, Support::Missing),
     ("tail-call", WasmFeatures::TAIL_CALL, Support::Default),
     ("exceptions", WasmFeatures::EXCEPTIONS, Support::Missing),

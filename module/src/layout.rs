@@ -122,9 +122,9 @@ pub mod memory_slot {
 
 /// A memory.
 pub mod memory {
-    /// Pointer to byte 0.
+    /// Pointer to byte 0. That of a shared memory never changes.
     pub const BASE: u32 = 0;
-    /// `u64`: number of bytes.
+    /// `u64`: number of bytes. Other threads may increase that of a shared memory at any time.
     pub const LENGTH: u32 = 8;
 }
 

@@ -26,10 +26,22 @@ macro_rules! for_each_libcall {
             /// Sets `len` bytes at the address `dst` to the low byte of `value`. Generated code has checked that the
             /// range is inside a memory.
             memory_fill(dst: i64, value: i32, len: i64);
+            /// As `memory_copy`, where one of the memories is shared and other threads may write what is copied.
+            shared_memory_copy(dst: i64, src: i64, len: i64);
+            /// As `memory_fill`, for a shared memory.
+            shared_memory_fill(dst: i64, value: i32, len: i64);
             /// Copies from a data segment. Traps when either range is out of bounds.
             memory_init(memory: i32, data: i32, dst: i64, src: i32, len: i32);
             /// Drops a data segment.
             data_drop(data: i32);
+            /// Waits until the place at `index + offset` is notified, unless the 32 bits there are not `expected`. Gives
+            /// what the instruction does. Traps when the place is out of bounds or not aligned, or the memory not shared.
+            memory_atomic_wait32(memory: i32, index: i64, offset: i64, expected: i32, timeout: i64) -> i32;
+            /// As `memory_atomic_wait32`, for 64 bits.
+            memory_atomic_wait64(memory: i32, index: i64, offset: i64, expected: i64, timeout: i64) -> i32;
+            /// Wakes at most `count` of those who wait at `index + offset`, and gives how many. Traps when the place is
+            /// out of bounds or not aligned.
+            memory_atomic_notify(memory: i32, index: i64, offset: i64, count: i32) -> i32;
             /// Grows a table by `delta` elements of value `init`. Gives the old size, or −1.
             table_grow(table: i32, delta: i64, init: i64) -> i64;
             /// Sets `len` elements to `value`. Traps when the range is out of bounds.

@@ -59,6 +59,10 @@ traps! {
     NullFunctionReference = 11, "null function reference";
     /// `ref.as_non_null` of a null reference.
     NullReference = 12, "null reference";
+    /// An atomic access at an address that is not a multiple of its size.
+    UnalignedAtomic = 30, "unaligned atomic";
+    /// `memory.atomic.wait32` or `memory.atomic.wait64` on a memory that is not shared.
+    ExpectedSharedMemory = 31, "expected shared memory";
 }
 
 impl std::fmt::Display for TrapCode {

@@ -209,6 +209,8 @@ pub struct MemoryType {
     pub memory64: bool,
     /// Bytes in a page, as a power of two: 16 unless the module chose another size, which can only be 0.
     pub page_size_log2: u8,
+    /// Whether several threads may use it at the same time; it has a maximum then.
+    pub shared: bool,
 }
 
 impl MemoryType {
@@ -219,7 +221,7 @@ impl MemoryType {
 
     /// A memory with 32-bit addresses and pages of 64 KiB.
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, memory64: false, page_size_log2: Self::PAGE_SIZE_LOG2 }
+        Self { limits, memory64: false, page_size_log2: Self::PAGE_SIZE_LOG2, shared: false }
     }
 
     /// Bytes in a page.
@@ -365,6 +367,9 @@ impl fmt::Display for MemoryType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let index = if self.memory64 { "i64 " } else { "" };
         write!(f, "(memory {index}{}", self.limits)?;
+        if self.shared {
+            f.write_str(" shared")?;
+        }
         if self.page_size_log2 != Self::PAGE_SIZE_LOG2 {
             write!(f, " (pagesize {})", self.page_size())?;
         }

@@ -45,11 +45,12 @@ impl<'a, T: 'static> Caller<'a, T> {
     }
 
     /// The bytes of the calling instance's exported memory `memory`, together with the user's data. Faster than by
-    /// [`get_export`](Self::get_export): the memory was looked up when the instance was made.
+    /// [`get_export`](Self::get_export): the memory was looked up when the instance was made. Nothing when there is no such
+    /// memory, or it is shared: then others may write its bytes at any time.
     pub fn memory_and_data(&mut self) -> Option<(&mut [u8], &mut T)> {
         let memory = self.store.opaque().instance(self.instance?).default_memory()?;
         let (store, data) = self.store.as_context_mut().into_split();
-        Some((store.memory_mut(memory).data_mut(), data))
+        Some((store.memory_mut(memory).data_mut()?, data))
     }
 
     /// Where the program is: the frames of WebAssembly that lead to this call.

@@ -4,7 +4,7 @@
 //! - A [`Store`] holds instances and data of yours; a [`Linker`] finds imports by name; an [`Instance`] is a module that can
 //!   run.
 //! - [`Func`], [`Memory`], [`Table`] and [`Global`] are handles to what is in a store. They are small, copied freely, and
-//!   only mean something together with their store: with another one they panic.
+//!   only mean something together with their store: with another one they panic. A [`SharedMemory`] belongs to no store.
 //!
 //! ```
 //! use wrun_runtime::{Engine, Linker, Module, Store};
@@ -39,6 +39,7 @@ mod instance;
 mod linker;
 mod memory;
 mod module;
+mod shared_memory;
 mod store;
 mod table;
 mod trap;
@@ -59,11 +60,12 @@ pub use instance::Instance;
 pub use linker::{ImportProblem, LinkError, Linker};
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{ExportType, ImportType, Module};
+pub use shared_memory::SharedMemory;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreLimits};
 pub use table::Table;
 pub use trap::Trap;
 pub use value::{ExternRef, Ref, V128, Val};
-pub use vm::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub use vm::{IntoFunc, WaitResult, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use wrun_module::{
     CompileError, ConcreteType, ExternType, FeatureError, Features, FuncType, GlobalType, HeapType,
     Limits, MemoryStyle, MemoryType, OptLevel, ParseError, Progress, RefType, TableType, TrapCode,

@@ -3,8 +3,8 @@
 use wrun_module::MemoryType;
 
 use crate::{
-    AsContext, AsContextMut, Error, Result, StoreContext, StoreContextMut, store::StoreId,
-    vm::StoreOpaque,
+    AsContext, AsContextMut, Engine, Error, Result, SharedMemory, StoreContext, StoreContextMut,
+    store::StoreId, vm::StoreOpaque,
 };
 
 /// A linear memory of a store.
@@ -41,12 +41,32 @@ impl Memory {
     /// # Errors
     /// When the type is not valid, a limit of the store is passed, or the system has no room.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
-        if !ty.is_valid() {
-            return Err(Error::usage(format!("{ty} is no valid type of a memory")));
-        }
+        check_type(ty)?;
         let mut store = store.as_context_mut();
         let position = store.opaque_mut().add_memory(ty)?;
         Ok(Self::at(store.opaque(), position))
+    }
+
+    /// A shared memory as one of the store's.
+    ///
+    /// # Errors
+    /// When it was made with another engine, or a limit of the store is passed.
+    pub fn from_shared(mut store: impl AsContextMut, memory: &SharedMemory) -> Result<Memory> {
+        let mut store = store.as_context_mut();
+        if !Engine::same(store.engine(), memory.engine()) {
+            return Err(Error::usage(
+                "the shared memory was made with another engine than the store's".into(),
+            ));
+        }
+        let position = store.opaque_mut().add_shared_memory(memory.vm())?;
+        Ok(Self::at(store.opaque(), position))
+    }
+
+    /// What other stores and threads can use, when it is shared.
+    pub fn to_shared(&self, store: impl AsContext) -> Option<SharedMemory> {
+        let store = store.as_context();
+        let memory = store.opaque().memory(self.position(store.opaque())).shared()?;
+        Some(SharedMemory::of(store.engine(), memory.clone()))
     }
 
     /// Its type, with the present size as the minimum.
@@ -75,16 +95,17 @@ impl Memory {
         store.opaque().memory(self.position(store.opaque())).len() as usize
     }
 
-    /// Its bytes.
+    /// Its bytes; none of a shared memory, which others may write at any time: see [`to_shared`](Self::to_shared).
+    /// [`read`](Self::read) and [`write`](Self::write) are for all memories.
     ///
     /// # Panics
     /// When the memory is another store's; so do all methods.
     pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
         let store = store.into().into_opaque();
-        store.memory(self.position(store)).data()
+        store.memory(self.position(store)).data().unwrap_or_default()
     }
 
-    /// Its bytes, to be changed.
+    /// Its bytes, to be changed; none of a shared memory.
     pub fn data_mut<'a, T: 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
@@ -92,14 +113,14 @@ impl Memory {
         self.data_and_store_mut(store).0
     }
 
-    /// Its bytes and the user's data of the store, both to be changed.
+    /// Its bytes, none of a shared memory, and the user's data of the store, both to be changed.
     pub fn data_and_store_mut<'a, T: 'static>(
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> (&'a mut [u8], &'a mut T) {
         let (store, data) = store.into().into_split();
         let position = self.position(store);
-        (store.memory_mut(position).data_mut(), data)
+        (store.memory_mut(position).data_mut().unwrap_or_default(), data)
     }
 
     /// Copies bytes out of it.
@@ -113,10 +134,10 @@ impl Memory {
         buffer: &mut [u8],
     ) -> Result<(), MemoryAccessError> {
         let store = store.as_context();
-        let data = store.opaque().memory(self.position(store.opaque())).data();
-        let range = range(data.len(), offset, buffer.len())?;
-        buffer.copy_from_slice(&data[range]);
-        Ok(())
+        let memory = store.opaque().memory(self.position(store.opaque()));
+        let len = buffer.len();
+        let outside = || MemoryAccessError { offset, len, size: memory.len() };
+        memory.read(offset, buffer).ok_or_else(outside)
     }
 
     /// Copies bytes into it.
@@ -131,10 +152,9 @@ impl Memory {
     ) -> Result<(), MemoryAccessError> {
         let mut store = store.as_context_mut();
         let position = self.position(store.opaque());
-        let data = store.opaque_mut().memory_mut(position).data_mut();
-        let range = range(data.len(), offset, bytes.len())?;
-        data[range].copy_from_slice(bytes);
-        Ok(())
+        let memory = store.opaque_mut().memory_mut(position);
+        let written = memory.write(offset, bytes);
+        written.ok_or_else(|| MemoryAccessError { offset, len: bytes.len(), size: memory.len() })
     }
 
     /// Grows it by `delta` pages and gives the old size in pages.
@@ -152,15 +172,10 @@ impl Memory {
     }
 }
 
-fn range(
-    size: usize,
-    offset: u64,
-    len: usize,
-) -> Result<std::ops::Range<usize>, MemoryAccessError> {
-    let start = usize::try_from(offset).ok();
-    let end = start.and_then(|start| start.checked_add(len)).filter(|&end| end <= size);
-    match (start, end) {
-        (Some(start), Some(end)) => Ok(start..end),
-        _ => Err(MemoryAccessError { offset, len, size: size as u64 }),
+/// Checks that there can be a memory of a type that the host made.
+pub(crate) fn check_type(ty: MemoryType) -> Result<()> {
+    if !ty.is_valid() || (ty.shared && ty.limits.max.is_none()) {
+        return Err(Error::usage(format!("{ty} is no valid type of a memory")));
     }
+    Ok(())
 }

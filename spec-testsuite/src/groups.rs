@@ -10,6 +10,7 @@
 //! | `wasm-v2` and the proposals that 2.0 took in | 2.0: the default features without what came later |
 //! | `proposals/simd` | all the engine has: one of its files uses several memories |
 //! | `proposals/function-references`, `proposals/memory64` | all the engine has without multi-memory, which is younger |
+//! | `proposals/threads` | the same without references, which are younger too |
 //! | `wasm-v3`, `wasm-latest`, the other proposals | all the engine has, and the proposal itself |
 //!
 //! SIMD is part of 2.0, but its files are in `proposals/simd` and not in `wasm-v2`.
@@ -22,14 +23,18 @@ use wrun_runtime::Features;
 /// Features of 1.0, as switches on the default set.
 const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,memory64=off,\
                   multi-memory=off,multi-value=off,reference-types=off,relaxed-simd=off,\
-                  saturating-float-to-int=off,sign-extension=off,simd=off,tail-call=off";
+                  saturating-float-to-int=off,sign-extension=off,simd=off,tail-call=off,\
+                  threads=off";
 
 /// Features of 2.0, as switches on the default set.
 const V2: &str = "extended-const=off,function-references=off,memory64=off,multi-memory=off,\
-                  relaxed-simd=off,tail-call=off";
+                  relaxed-simd=off,tail-call=off,threads=off";
 
 /// All features but one, as a switch on the default set.
 const ONE_MEMORY: &str = "multi-memory=off";
+
+/// All features but those that allow a second memory or table, as switches on the default set.
+const ONE_TABLE_AND_MEMORY: &str = "function-references=off,multi-memory=off,reference-types=off";
 
 /// All features of 3.0: the default set.
 const ALL: &str = "";
@@ -86,6 +91,8 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         // Written before there were several memories, which some of their files call malformed.
         Proposal::FunctionReferences => (ONE_MEMORY, true),
         Proposal::Memory64 => (ONE_MEMORY, true),
+        // Written before there were several tables, too.
+        Proposal::Threads => (ONE_TABLE_AND_MEMORY, true),
         Proposal::CustomPageSizes => (PAGE_SIZES, true),
         Proposal::Simd
         | Proposal::MultiMemory

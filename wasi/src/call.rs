@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use wiggle::{GuestError, GuestMemory, Region};
-use wrun_runtime::{Caller, Error, Result, TrapCode};
+use wrun_runtime::{Caller, Error, Extern, Result, TrapCode};
 
 /// Which of the two modules a guest imports from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
 ) -> Result<R> {
     let (memory, data) = match caller.memory_and_data() {
         Some(found) => found,
-        None if function.needs_memory() => return Err(no_memory(function)),
+        None if function.needs_memory() => return Err(no_memory(caller, function)),
         None => (&mut [][..], caller.data_mut()),
     };
     let mut call = Call { memory: GuestMemory::Unshared(memory), ctx: get(data), snapshot };
@@ -81,9 +81,13 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
 }
 
 #[cold]
-fn no_memory(function: &Function) -> Error {
+fn no_memory<T: 'static>(caller: &mut Caller<'_, T>, function: &Function) -> Error {
+    let why = match caller.get_export("memory").and_then(Extern::into_memory) {
+        Some(_) => "it is shared between threads, which WASI functions cannot use yet",
+        None => "the module exports none under the name `memory`",
+    };
     Error::host(format!(
-        "the WASI function `{}` needs the module's memory, but the module exports none under the name `memory`",
+        "the WASI function `{}` needs the module's memory, but {why}",
         function.name
     ))
 }

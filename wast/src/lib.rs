@@ -6,6 +6,7 @@
 //! - `encode` makes bytes of the modules in a script;
 //! - `value` turns a script's arguments into values and compares results, with the patterns of `pattern`;
 //! - `message` compares the texts of errors: what leniency there is stands there, not in the engine;
+//! - `thread` runs directives on threads of their own;
 //! - `spectest` is the host module the suite imports from;
 //! - [`ScriptReport`] is what comes out; [`run_files`] does it for files, in parallel, and prints.
 //!
@@ -23,6 +24,7 @@ mod report;
 mod run;
 mod script;
 mod spectest;
+mod thread;
 mod value;
 
 use wrun_runtime::{Config, Engine, Module, Result};

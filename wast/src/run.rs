@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
+    thread::{self, Scope},
 };
 
 use tracing::debug;
@@ -13,8 +14,9 @@ use crate::{
     Failure, Options, Position, ScriptReport, Skip,
     action::{error_text, stopped_text},
     encode::{Encoded, encode},
-    script::{CommandKind, Script, position, tokens},
+    script::{Command, CommandKind, Script, position, tokens},
     spectest,
+    thread::Threads,
 };
 
 /// How a directive that did not fail ended.
@@ -59,7 +61,9 @@ pub fn run_script(name: &str, text: &str, options: &Options) -> ScriptReport {
             let at = Position { line: 1, column: 1 };
             fail(at, Mismatch::new("an engine", error.to_string()));
         }
-        (Ok(script), Ok(mut runner)) => run_commands(&mut runner, script, text, &mut report),
+        (Ok(script), Ok(mut runner)) => thread::scope(|scope| {
+            run_commands(scope, &mut runner, script.commands, text, &mut report);
+        }),
     }
     debug!(target: "wrun_wast", script = name, "{}", report.summary());
     report
@@ -69,15 +73,24 @@ fn syntax(error: &wast::Error) -> (wast::token::Span, String) {
     (error.span(), error.message())
 }
 
-fn run_commands(
-    runner: &mut Runner<'_>,
-    script: Script<'_>,
-    text: &str,
+/// Runs the commands of a script, or of a thread of it, and waits for the threads they begin.
+pub(crate) fn run_commands<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    runner: &mut Runner<'env>,
+    commands: Vec<Command<'env>>,
+    text: &'env str,
     report: &mut ScriptReport,
 ) {
-    for command in script.commands {
+    let mut threads = Threads::default();
+    for command in commands {
         let at = position(command.span, text);
-        let result = catch_unwind(AssertUnwindSafe(|| runner.command(command.kind)));
+        let result = catch_unwind(AssertUnwindSafe(|| match command.kind {
+            CommandKind::Directive(WastDirective::Thread(thread)) => {
+                threads.start(scope, runner, thread, text)
+            }
+            CommandKind::Directive(WastDirective::Wait { thread, .. }) => threads.wait(thread),
+            kind => runner.command(kind),
+        }));
         let Mismatch { expected, found } = match result {
             Ok(Ok(Outcome::Passed)) => {
                 report.passed += 1;
@@ -97,9 +110,10 @@ fn run_commands(
         report.failures.push(Failure { at, expected, found });
         if report.panicked {
             // Nothing that the store holds can be relied on from here.
-            return;
+            break;
         }
     }
+    threads.finish(report);
 }
 
 /// What a panic says.
@@ -127,14 +141,18 @@ pub(crate) struct Runner<'o> {
 
 impl<'o> Runner<'o> {
     fn new(options: &'o Options) -> wrun_runtime::Result<Self> {
-        let engine = Engine::new(&options.config)?;
-        let mut store = Store::new(&engine, ());
-        let mut linker = Linker::new(&engine);
+        Self::with_engine(options, &Engine::new(&options.config)?)
+    }
+
+    /// The state at the beginning of a script, or of a thread of it.
+    pub(crate) fn with_engine(options: &'o Options, engine: &Engine) -> wrun_runtime::Result<Self> {
+        let mut store = Store::new(engine, ());
+        let mut linker = Linker::new(engine);
         linker.allow_shadowing(true);
         spectest::define(&mut linker, &mut store)?;
         Ok(Self {
             options,
-            engine,
+            engine: engine.clone(),
             store,
             spectest: linker.clone(),
             linker,
@@ -185,7 +203,7 @@ impl<'o> Runner<'o> {
                 Ok(Outcome::Skipped("stack switching is not implemented"))
             }
             WastDirective::Thread(_) | WastDirective::Wait { .. } => {
-                Ok(Outcome::Skipped("threads are not implemented"))
+                unreachable!("run by `run_commands`")
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The host module `spectest`, which the suite's modules import from.
 //!
-//! Source: the spec repository, `interpreter/host/spectest.ml` and `interpreter/README.md`. What needs types that the
-//! engine does not have yet (`shared_memory`) is missing, and importing it is an unknown import.
+//! Source: the spec repository, `interpreter/host/spectest.ml` and `interpreter/README.md`.
 
 use tracing::debug;
 use wrun_runtime::{
@@ -41,7 +40,9 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(
     }
 
     let ty = MemoryType::new(Limits { min: 1, max: Some(2) });
-    let memory = Memory::new(&mut *store, ty)?;
-    linker.define(&mut *store, "spectest", "memory", Extern::Memory(memory))?;
+    for (name, shared) in [("memory", false), ("shared_memory", true)] {
+        let memory = Memory::new(&mut *store, MemoryType { shared, ..ty })?;
+        linker.define(&mut *store, "spectest", name, Extern::Memory(memory))?;
+    }
     Ok(())
 }

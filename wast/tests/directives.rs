@@ -348,10 +348,53 @@ fn vectors_are_compared_in_the_lanes_of_the_script() {
 
 #[test]
 fn what_is_not_run_is_skipped_with_a_reason() {
-    let report = run(&format!("{MODULE}(thread $t (invoke \"f\"))\n(wait $t)"));
+    let report = run(&format!("{MODULE}(assert_suspension (invoke \"id\" (i32.const 0)) \"\")"));
     assert_eq!((report.passed, report.failures.len()), (1, 0), "{report}");
     let skips: Vec<_> = report.skips.iter().map(|it| format!("{}: {}", it.at, it.reason)).collect();
-    assert_eq!(skips, ["9:1: threads are not implemented", "10:1: threads are not implemented"]);
+    assert_eq!(skips, ["9:1: stack switching is not implemented"]);
+}
+
+#[test]
+fn threads_share_the_memories_of_their_module_and_run_at_the_same_time() {
+    let thread = |own: u32, other: u32| {
+        format!(
+            r#"(thread $t{own} (shared (module $m))
+              (register "mem" $m)
+              (module
+                (memory (import "mem" "a b") 1 1 shared)
+                (func (export "meet")
+                  (i32.atomic.store (i32.const {own}) (i32.const 1))
+                  (loop $again
+                    (br_if $again (i32.eqz (i32.atomic.load (i32.const {other})))))))
+              (assert_return (invoke "meet")))"#
+        )
+    };
+    let script = format!(
+        "(module $m (memory (export \"a b\") 1 1 shared)) {}{}(wait $t4)(wait $t0)",
+        thread(0, 4),
+        thread(4, 0)
+    );
+    passes(1 + 2 * 4 + 2, &script);
+}
+
+#[test]
+fn threads_have_nothing_else_of_the_script() {
+    let script = |directive: &str| format!("{MODULE}(thread $t\n{directive})\n(wait $t)");
+    fails("10:1", "an action that returns", "no current instance", &script("(invoke \"id\")"));
+    fails("10:1", "an instance", "no instance called `$m`", &script("(register \"m\" $m)"));
+    fails(
+        "9:1",
+        "a shared module",
+        "no instance called `$x`",
+        &format!("{MODULE}(thread $t (shared (module $x)))"),
+    );
+}
+
+#[test]
+fn threads_that_nobody_waits_for_are_waited_for_and_reported() {
+    fails("1:12", "a valid module", "type mismatch", "(thread $t (module (func (result i32))))");
+    fails("1:1", "a thread called `$t`", "none", "(wait $t)");
+    fails("2:1", "a thread called `$t`", "none", "(thread $t) (wait $t)\n(wait $t)");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn output_is_in_the_order_of_the_files() {
                 "bad.wast",
                 b"(module (func (export \"f\")))\n(assert_return (invoke \"f\") (i32.const 1))",
             ),
-            ("skip.wast", b"(module) (thread $t)"),
+            ("skip.wast", b"(module) (assert_suspension (invoke \"f\") \"\")"),
             ("empty.wast", b""),
         ],
     );
@@ -43,7 +43,7 @@ fn output_is_in_the_order_of_the_files() {
         "slow.wast: 50 passed, 0 failed, 0 skipped\n\
          bad.wast:2:1: expected (i32.const 1), found no results\n\
          bad.wast: 1 passed, 1 failed, 0 skipped\n\
-         skip.wast:1:10: skipped: threads are not implemented\n\
+         skip.wast:1:10: skipped: stack switching is not implemented\n\
          skip.wast: 1 passed, 0 failed, 1 skipped\n\
          empty.wast: 0 passed, 0 failed, 0 skipped\n\
          52 passed, 1 failed, 1 skipped\n"

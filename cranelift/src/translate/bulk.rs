@@ -29,14 +29,24 @@ impl FuncTranslator<'_, '_> {
         let [dst, src, len] = operands.map(|operand| self.extend_index(operand));
         let src = self.checked_range(MemoryIndex(src_memory), src, len);
         let dst = self.checked_range(MemoryIndex(dst_memory), dst, len);
-        self.call_libcall(Libcall::memory_copy, &[dst, src, len]);
+        let shared =
+            self.is_shared(MemoryIndex(dst_memory)) || self.is_shared(MemoryIndex(src_memory));
+        let libcall = if shared { Libcall::shared_memory_copy } else { Libcall::memory_copy };
+        self.call_libcall(libcall, &[dst, src, len]);
     }
 
     pub(super) fn visit_memory_fill(&mut self, memory: u32) {
         let [dst, value, len] = self.pop3();
         let (dst, len) = (self.extend_index(dst), self.extend_index(len));
         let dst = self.checked_range(MemoryIndex(memory), dst, len);
-        self.call_libcall(Libcall::memory_fill, &[dst, value, len]);
+        let shared = self.is_shared(MemoryIndex(memory));
+        let libcall = if shared { Libcall::shared_memory_fill } else { Libcall::memory_fill };
+        self.call_libcall(libcall, &[dst, value, len]);
+    }
+
+    /// Whether other threads may use the memory at the same time.
+    pub(super) fn is_shared(&self, memory: MemoryIndex) -> bool {
+        self.env.module.info.memories[memory.index()].shared
     }
 
     /// The address of `len` bytes from `start` on, after a trap when they are not inside the memory. The guard regions

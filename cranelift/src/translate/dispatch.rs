@@ -22,6 +22,7 @@ macro_rules! forward {
     (@saturating_float_to_int $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@reference_types $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@bulk_memory $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@threads $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@simd $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@function_references $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@tail_call $($rest:tt)*) => { forward!(translated $($rest)*); };

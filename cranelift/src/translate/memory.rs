@@ -266,9 +266,22 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         self.ins().istore16(flags, value, at, offset);
     }
 
+    /// Bytes of a memory, as `memory.size` sees them: of a shared one sequentially consistent with what other threads do.
+    /// Bounds checks need less, since a length that has been seen stays true: memories do not shrink.
+    fn memory_length(&mut self, memory: MemoryIndex) -> Value {
+        if !self.is_shared(memory) {
+            return self.memory_field(memory, layout::memory::LENGTH);
+        }
+        let slot = self.env.layout.memory(memory);
+        let definition = self.context_pointer(slot + layout::memory_slot::DEFINITION);
+        let flags = self.trusted(Region::Definition);
+        let length = self.ins().iadd_imm_u(definition, i64::from(layout::memory::LENGTH));
+        self.ins().atomic_load(I64, flags, length)
+    }
+
     pub(super) fn visit_memory_size(&mut self, memory: u32) {
         let ty = self.memory_type(MemoryIndex(memory));
-        let length = self.memory_field(MemoryIndex(memory), layout::memory::LENGTH);
+        let length = self.memory_length(MemoryIndex(memory));
         let pages = match ty.page_size_log2 {
             0 => length,
             log2 => self.ins().ushr_imm_u(length, i64::from(log2)),

@@ -4,7 +4,7 @@
 //! [`FuncTranslator`] in the file of its family:
 //!
 //! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
-//! - `variable`, `reference`, `table`, `memory`, `bulk`: locals, globals, references and what an instance owns;
+//! - `variable`, `reference`, `table`, `memory`, `atomic`, `bulk`: locals, globals, references and what an instance owns;
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors.
 //!
@@ -12,6 +12,7 @@
 //! validation has ruled out is not checked again. Code that cannot be reached is read and thrown away, so that
 //! methods never see it. Nothing recurses over nested blocks.
 
+mod atomic;
 mod bulk;
 mod call;
 mod clif_text;

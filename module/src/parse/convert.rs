@@ -66,6 +66,7 @@ pub(super) fn memory_type(ty: wasmparser::MemoryType) -> MemoryType {
     MemoryType {
         limits: Limits { min: ty.initial, max: ty.maximum },
         memory64: ty.memory64,
+        shared: ty.shared,
         // Valid types have 0 or 16.
         page_size_log2: ty.page_size_log2.map_or(MemoryType::PAGE_SIZE_LOG2, |log2| log2 as u8),
     }

@@ -117,11 +117,8 @@ impl NewInstance<'_> {
     fn copy_data(&mut self, memory: MemoryIndex, offset: u64, data: DataIndex) -> Result<()> {
         let bytes = self.store.instance(self.position).data_segment(self.module, data);
         let memory = self.memory(memory);
-        let target = self.store.memory_mut(memory).data_mut();
-        let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= target.len() as u64);
-        let end = end.ok_or_else(|| Error::from(TrapCode::MemoryOutOfBounds))?;
-        target[offset as usize..end as usize].copy_from_slice(bytes);
-        Ok(())
+        let written = self.store.memory_mut(memory).write(offset, bytes);
+        written.ok_or_else(|| TrapCode::MemoryOutOfBounds.into())
     }
 
     fn start(&mut self) -> Result<()> {

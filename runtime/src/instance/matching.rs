@@ -73,6 +73,7 @@ pub(crate) fn matches(found: &ExternType, expected: &ExternType) -> bool {
         (ExternType::Memory(found), ExternType::Memory(expected)) => {
             found.memory64 == expected.memory64
                 && found.page_size_log2 == expected.page_size_log2
+                && found.shared == expected.shared
                 && limits_match(found.limits, expected.limits)
         }
         // What can be set from both sides has to have the same type on both.
@@ -114,6 +115,15 @@ mod tests {
         assert!(!matches(&memory(1, None), &memory(2, None)));
         assert!(!matches(&memory(2, None), &memory(1, Some(4))));
         assert!(!matches(&memory(2, Some(5)), &memory(1, Some(4))));
+    }
+
+    #[test]
+    fn only_shared_memories_are_imported_as_shared() {
+        let own = MemoryType::new(Limits { min: 1, max: Some(2) });
+        let [own, shared] = [own, MemoryType { shared: true, ..own }].map(ExternType::Memory);
+        assert!(matches(&shared, &shared));
+        assert!(!matches(&shared, &own));
+        assert!(!matches(&own, &shared));
     }
 
     #[test]

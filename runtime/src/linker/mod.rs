@@ -8,8 +8,8 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use wrun_module::{ExternType, FuncType};
 
 use crate::{
-    AsContext, AsContextMut, Caller, Engine, Error, Extern, Func, Instance, IntoFunc, Module,
-    Result, Val, instance::matches, vm::HostFuncDef,
+    AsContext, AsContextMut, Caller, Engine, Error, Extern, Func, Instance, IntoFunc, Memory,
+    Module, Result, SharedMemory, Val, instance::matches, vm::HostFuncDef,
 };
 
 pub use error::{ImportProblem, LinkError};
@@ -30,6 +30,8 @@ enum Definition {
     Extern(Extern),
     /// A host function, for any store.
     Host(Arc<HostFuncDef>),
+    /// A shared memory, for any store.
+    SharedMemory(SharedMemory),
 }
 
 impl Definition {
@@ -38,6 +40,7 @@ impl Definition {
         match self {
             Definition::Extern(item) => item.ty(store),
             Definition::Host(def) => ExternType::Func(def.ty().clone()),
+            Definition::SharedMemory(memory) => ExternType::Memory(memory.ty()),
         }
     }
 }
@@ -127,6 +130,19 @@ impl<T: 'static> Linker<T> {
         let item = item.into();
         item.assert_in(store.as_context().opaque());
         self.insert(module, name, Definition::Extern(item))
+    }
+
+    /// Defines a shared memory, for any store of the engine.
+    ///
+    /// # Errors
+    /// When the name is defined and shadowing is not allowed.
+    pub fn define_shared_memory(
+        &mut self,
+        module: &str,
+        name: &str,
+        memory: &SharedMemory,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::SharedMemory(memory.clone()))
     }
 
     /// Defines all exports of an instance, under `module`.
@@ -289,5 +305,6 @@ fn materialise(mut store: impl AsContextMut, definition: &Definition) -> Result<
             let handle = store.as_context_mut().opaque_mut().add_host_func(def)?;
             Ok(Func::from_handle(handle).into())
         }
+        Definition::SharedMemory(memory) => Ok(Memory::from_shared(store, memory)?.into()),
     }
 }

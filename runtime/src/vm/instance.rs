@@ -14,8 +14,8 @@ use super::{
     exit::LIBCALLS,
     func::FuncHandle,
     layout::{VmContextHead, VmFuncRef, VmGlobal, VmImportedFunc, VmInstanceHead, VmSlot},
-    memory::VmMemory,
     store::StoreOpaque,
+    store_memory::StoreMemory,
     table::{VmRef, VmTable},
 };
 use crate::{Error, Module};
@@ -126,7 +126,7 @@ impl StoreOpaque {
                 .write(layout.table(TableIndex::from_index(index)), table_slot(self.table(table)));
         }
         for (index, &memory) in memories.iter().enumerate() {
-            let slot = memory_slot(self.memory(memory));
+            let slot = self.memory(memory).slot();
             context.write(layout.memory(MemoryIndex::from_index(index)), slot);
         }
         for index in 0..info.globals.len() {
@@ -241,10 +241,6 @@ fn table_slot(table: &VmTable) -> VmSlot {
     VmSlot { base: table.definition.base, definition: NonNull::from(&table.definition) }
 }
 
-fn memory_slot(memory: &VmMemory) -> VmSlot {
-    VmSlot { base: memory.definition.base, definition: NonNull::from(&memory.definition) }
-}
-
 impl VmInstance {
     /// The module.
     pub(crate) fn module(&self) -> &Module {
@@ -298,11 +294,11 @@ impl VmInstance {
     }
 
     /// Notes the new place of a memory of the store, when the instance uses it.
-    pub(super) fn memory_moved(&self, position: usize, memory: &VmMemory) {
+    pub(super) fn memory_moved(&self, position: usize, memory: &StoreMemory) {
         for (index, _) in self.memories.iter().enumerate().filter(|(_, other)| **other == position)
         {
             let offset = self.module.layout().memory(MemoryIndex::from_index(index));
-            self.context.write(offset, memory_slot(memory));
+            self.context.write(offset, memory.slot());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The `repr(C)` data that generated code reads and writes, held against the one table in `wrun_module::layout`.
 
-use std::{cell::UnsafeCell, mem::offset_of, ptr::NonNull};
+use std::{cell::UnsafeCell, mem::offset_of, ptr::NonNull, sync::atomic::AtomicU64};
 
 use wrun_module::layout;
 
@@ -103,6 +103,14 @@ pub(super) struct VmDefinition {
     pub(super) length: u64,
 }
 
+/// A shared memory; to generated code the same as a [`VmDefinition`].
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct VmSharedDefinition {
+    pub(super) base: NonNull<u8>,
+    pub(super) length: AtomicU64,
+}
+
 /// A value outside generated code's registers, little-endian, the first bytes used.
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,6 +209,10 @@ assert_layout! {
         base = layout::memory::BASE,
         length = layout::memory::LENGTH,
     };
+    VmSharedDefinition {
+        base = layout::memory::BASE,
+        length = layout::memory::LENGTH,
+    } size size_of::<VmDefinition>();
     VmDefinition {
         base = layout::table::BASE,
         length = layout::table::LENGTH,

@@ -4,6 +4,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
+    time::Duration,
 };
 
 use wrun_module::{DataIndex, ElemIndex, MemoryIndex, TableIndex, TrapCode, for_each_libcall};
@@ -13,18 +14,22 @@ use super::{
     frames::Trace,
     instance::VmInstance,
     layout::VmInstanceHead,
+    racing, shared_memory,
     store::StoreOpaque,
+    store_memory::StoreMemory,
     table::VmRef,
 };
 
 /// Defines the functions of the table: each finds its store and instance, calls the function of the same name in
-/// [`work`], and ends the activation when that fails. The two that need neither are below.
+/// [`work`], and ends the activation when that fails. Those that need neither are below.
 macro_rules! define_libcalls {
     ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
         $(define_libcalls! { @$name $(#[$doc])* ($($param: $ty),*) $(-> $result)? })*
     };
     (@memory_copy $($row:tt)*) => {};
     (@memory_fill $($row:tt)*) => {};
+    (@shared_memory_copy $($row:tt)*) => {};
+    (@shared_memory_fill $($row:tt)*) => {};
     (@$name:ident $(#[$doc:meta])* ($($param:ident: $ty:ident),*) $(-> $result:ident)?) => {
         $(#[$doc])*
         ///
@@ -61,6 +66,34 @@ pub(super) unsafe extern "C" fn memory_fill(
 ) {
     // SAFETY: as for `memory_copy`.
     unsafe { ptr::write_bytes(dst as *mut u8, value as u8, len as usize) };
+}
+
+/// Copies bytes that other threads may access.
+///
+/// # Safety
+/// Called by generated code only, which has checked that both ranges are inside memories of the store.
+pub(super) unsafe extern "C" fn shared_memory_copy(
+    _: *mut VmInstanceHead,
+    dst: i64,
+    src: i64,
+    len: i64,
+) {
+    // SAFETY: as for `memory_copy`; there are no references to bytes of shared memories but as atomics.
+    unsafe { racing::copy(src as *const u8, dst as *mut u8, len as usize) };
+}
+
+/// Sets bytes that other threads may access.
+///
+/// # Safety
+/// Called by generated code only, which has checked that the range is inside a memory of the store.
+pub(super) unsafe extern "C" fn shared_memory_fill(
+    _: *mut VmInstanceHead,
+    dst: i64,
+    value: i32,
+    len: i64,
+) {
+    // SAFETY: as for `shared_memory_copy`.
+    unsafe { racing::fill(dst as *mut u8, value as u8, len as usize) };
 }
 
 /// Runs a libcall's work.
@@ -134,16 +167,75 @@ mod work {
         let bytes = store.instance(instance).data_segment(&module, DataIndex(data as u32));
         let source =
             range(src as u32 as u64, len as u32 as u64, bytes.len() as u64).ok_or(MEMORY)?;
-        let bytes = &bytes[source];
-        let memory = store.memory_mut(memory);
-        let target = range(dst as u64, bytes.len() as u64, memory.len()).ok_or(MEMORY)?;
-        memory.data_mut()[target].copy_from_slice(bytes);
-        Ok(())
+        store.memory_mut(memory).write(dst as u64, &bytes[source]).ok_or(MEMORY)
     }
 
     pub(super) fn data_drop(store: &mut StoreOpaque, instance: usize, data: i32) -> Outcome<()> {
         store.instance_mut(instance).drop_data(DataIndex(data as u32));
         Ok(())
+    }
+
+    /// The memory and address that an instruction waits or notifies at.
+    fn waiting_place(
+        store: &StoreOpaque,
+        instance: usize,
+        memory: i32,
+        (index, offset): (i64, i64),
+        size: usize,
+    ) -> Outcome<(&StoreMemory, u64)> {
+        let memory = store.memory(memory_of(store, instance, memory));
+        let address = (index as u64).checked_add(offset as u64).ok_or(MEMORY)?;
+        shared_memory::check_atomic(address, size, memory.len())?;
+        Ok((memory, address))
+    }
+
+    /// How long an instruction waits, in nanoseconds: for ever when that is negative.
+    fn timeout(nanoseconds: i64) -> Option<Duration> {
+        u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
+    }
+
+    pub(super) fn memory_atomic_wait32(
+        store: &mut StoreOpaque,
+        instance: usize,
+        memory: i32,
+        index: i64,
+        offset: i64,
+        expected: i32,
+        nanoseconds: i64,
+    ) -> Outcome<i32> {
+        let (memory, address) = waiting_place(store, instance, memory, (index, offset), 4)?;
+        let memory = memory.shared().ok_or(TrapCode::ExpectedSharedMemory)?;
+        Ok(memory.wait32(address, expected as u32, timeout(nanoseconds))? as i32)
+    }
+
+    pub(super) fn memory_atomic_wait64(
+        store: &mut StoreOpaque,
+        instance: usize,
+        memory: i32,
+        index: i64,
+        offset: i64,
+        expected: i64,
+        nanoseconds: i64,
+    ) -> Outcome<i32> {
+        let (memory, address) = waiting_place(store, instance, memory, (index, offset), 8)?;
+        let memory = memory.shared().ok_or(TrapCode::ExpectedSharedMemory)?;
+        Ok(memory.wait64(address, expected as u64, timeout(nanoseconds))? as i32)
+    }
+
+    /// Nobody can wait on a memory that is not shared.
+    pub(super) fn memory_atomic_notify(
+        store: &mut StoreOpaque,
+        instance: usize,
+        memory: i32,
+        index: i64,
+        offset: i64,
+        count: i32,
+    ) -> Outcome<i32> {
+        let (memory, address) = waiting_place(store, instance, memory, (index, offset), 4)?;
+        match memory.shared() {
+            Some(memory) => Ok(memory.notify(address, count as u32)? as i32),
+            None => Ok(0),
+        }
     }
 
     pub(super) fn table_grow(

@@ -2,6 +2,7 @@
 //!
 //! What the rest of the crate sees of it is safe to use:
 //! - [`code`] maps images; [`mapping`] is the address space under it, under [`memory`], [`table`] and [`stack`];
+//! - [`shared_memory`] is what several threads use, with [`waiters`] and [`racing`] under it;
 //! - [`layout`] is the data that generated code reads, held against the table in `wrun_module`;
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
 //! - [`activation`] goes into WebAssembly and comes back, [`exit`] and [`libcalls`] are called from there;
@@ -11,7 +12,9 @@
 //! # What keeps it sound
 //! Code of a store runs only while the store is borrowed exclusively by the call that entered it. Whoever is called from
 //! there works on that borrow until it returns. Nothing that a store's code points to is freed or moved before the
-//! store is dropped, but for memories that grow, whose new place is written wherever the old one was.
+//! store is dropped, but for memories that grow, whose new place is written wherever the old one was. Shared memories are
+//! what several stores own together: they never move, live as long as one of their owners, and nobody has plain references
+//! to their bytes.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!(
@@ -28,17 +31,23 @@ mod layout;
 mod libcalls;
 mod mapping;
 mod memory;
+mod racing;
+mod shared_memory;
 mod signals;
 mod stack;
 mod store;
+mod store_memory;
 mod table;
 mod value;
+mod waiters;
 
 pub(crate) use code::{ActiveCode, LoadError, VmCode};
 pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
 pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub(crate) use instance::VmImports;
 pub(crate) use memory::can_reserve;
+pub(crate) use shared_memory::VmSharedMemory;
 pub(crate) use signals::install as install_signal_handler;
 pub(crate) use store::StoreOpaque;
 pub(crate) use table::VmRef;
+pub use waiters::WaitResult;

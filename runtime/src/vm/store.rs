@@ -13,7 +13,8 @@ use super::{
     func::{FuncHandle, HostFuncDef},
     instance::VmInstance,
     layout::{VmGlobal, VmHostFunc, VmStoreContext, VmValue},
-    memory::VmMemory,
+    shared_memory::VmSharedMemory,
+    store_memory::StoreMemory,
     table::{VmRef, VmTable},
 };
 use crate::{
@@ -39,7 +40,7 @@ pub struct StoreOpaque {
     vm: Box<VmStoreContext>,
     code: Box<CodeRanges>,
     instances: Vec<VmInstance>,
-    memories: Vec<Box<VmMemory>>,
+    memories: Vec<StoreMemory>,
     tables: Vec<Box<VmTable>>,
     globals: Vec<StoreGlobal>,
     host_funcs: Vec<StoreHostFunc>,
@@ -135,11 +136,38 @@ impl StoreOpaque {
             let limit = self.limits.memory_bytes.unwrap_or(u64::MAX);
             return Err(refused(format!(" ({len} bytes): the limit is {limit} bytes")));
         }
-        let memory = VmMemory::new(ty, self.engine.memory_style())
+        let memory = StoreMemory::new(ty, self.engine.memory_style())
             .map_err(|error| refused(format!(": {error}")))?;
+        Ok(self.push_memory(memory))
+    }
+
+    fn push_memory(&mut self, memory: StoreMemory) -> usize {
         self.code.memories.push(memory.addresses());
-        self.memories.push(Box::new(memory));
-        Ok(self.memories.len() - 1)
+        self.memories.push(memory);
+        self.memories.len() - 1
+    }
+
+    /// Makes a shared memory, of the same engine, one of the store's and gives its position. It has one position however
+    /// often it comes.
+    ///
+    /// # Errors
+    /// When it passes a limit of the store.
+    pub(crate) fn add_shared_memory(
+        &mut self,
+        memory: &Arc<VmSharedMemory>,
+    ) -> Result<usize, Error> {
+        let is_it = |other: &StoreMemory| other.shared().is_some_and(|it| Arc::ptr_eq(it, memory));
+        if let Some(position) = self.memories.iter().position(is_it) {
+            return Ok(position);
+        }
+        let len = memory.len();
+        if !self.memory_fits(len) {
+            return Err(Error::limit(format!(
+                "cannot use a shared memory of {len} bytes: the limit is {} bytes",
+                self.limits.memory_bytes.unwrap_or(u64::MAX)
+            )));
+        }
+        Ok(self.push_memory(StoreMemory::Shared(memory.clone())))
     }
 
     fn memory_fits(&self, more: u64) -> bool {
@@ -147,11 +175,11 @@ impl StoreOpaque {
         self.limits.memory_bytes.is_none_or(|limit| used.saturating_add(more) <= limit)
     }
 
-    pub(crate) fn memory(&self, position: usize) -> &VmMemory {
+    pub(crate) fn memory(&self, position: usize) -> &StoreMemory {
         &self.memories[position]
     }
 
-    pub(crate) fn memory_mut(&mut self, position: usize) -> &mut VmMemory {
+    pub(crate) fn memory_mut(&mut self, position: usize) -> &mut StoreMemory {
         &mut self.memories[position]
     }
 
@@ -161,7 +189,10 @@ impl StoreOpaque {
         if !self.memory_fits(delta.checked_mul(page_size)?) {
             return None;
         }
-        let old = self.memories[position].grow(delta);
+        let others = self.memories.iter().enumerate().filter(|(other, _)| *other != position);
+        let used: u64 = others.map(|(_, memory)| memory.len()).sum();
+        let most = self.limits.memory_bytes.map_or(u64::MAX, |limit| limit.saturating_sub(used));
+        let old = self.memories[position].grow(delta, most);
         // It may have moved even when it could not grow.
         if self.memories[position].addresses() != self.code.memories[position] {
             self.code.memories[position] = self.memories[position].addresses();

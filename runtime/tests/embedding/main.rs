@@ -12,6 +12,7 @@ mod images;
 mod items;
 mod linking;
 mod tail_calls;
+mod threads;
 mod traps;
 
 use wrun_runtime::{Engine, Error, Instance, Linker, Module, Store};

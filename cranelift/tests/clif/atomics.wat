@@ -1,0 +1,12 @@
+(module
+  (memory 1 2 shared)
+  (func (param i32 i64) (result i64)
+    (i64.atomic.rmw16.add_u offset=6 (local.get 0) (local.get 1)))
+  (func (param i32 i32) (result i32)
+    (i32.atomic.store8 (local.get 0) (local.get 1))
+    (atomic.fence)
+    (i32.add (memory.size) (i32.atomic.load offset=8 (local.get 0))))
+  (func (param i32 i64) (result i32)
+    (memory.atomic.wait64 offset=16 (local.get 0) (local.get 1) (i64.const -1)))
+  (func (param i32)
+    (memory.fill (local.get 0) (i32.const 0) (i32.const 1))))
