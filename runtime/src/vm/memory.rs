@@ -38,8 +38,9 @@ impl VmMemory {
         let len = ty.min_bytes().ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = match (setting, setting.of(&ty)) {
             (_, MemoryStyle::Reserved) => Mapping::reserve(RESERVATION as usize)?,
-            // Other threads use a shared memory while it grows, so it must never move.
-            _ if ty.shared => reserve(&ty, most_bytes(&ty).max(len))?,
+            // Other threads use a shared memory while it grows, so it must never move. Its maximum may be more than all
+            // addresses there are: then it grows as far as it has room.
+            _ if ty.shared => reserve(&ty, most_bytes(&ty).min(ROOM).max(len))?,
             (MemoryStyle::Reserved, MemoryStyle::Checked) => {
                 let room = most_bytes(&ty).min(ROOM).max(len);
                 reserve(&ty, room).or_else(|_| reserve(&ty, len))?
@@ -87,7 +88,9 @@ impl VmMemory {
         let new = old.checked_add(delta).filter(|&new| new <= self.max_pages())?;
         let new_len = usize::try_from(new.checked_mul(self.ty.page_size())?).ok()?;
         if new_len > self.mapping.len() {
-            assert!(!self.ty.shared, "the maximum of a shared memory is reserved");
+            if self.ty.shared {
+                return None;
+            }
             self.relocate(new_len).ok()?;
         }
         self.extend_to(new_len).ok()?;

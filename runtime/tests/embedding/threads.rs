@@ -392,3 +392,16 @@ fn shared_and_own_memories_are_not_imported_as_one_another() {
         }
     }
 }
+
+#[test]
+fn a_huge_maximum_takes_no_more_addresses_than_others_do() {
+    for engine in STYLES.map(engine) {
+        // 128 TiB: all the addresses of a process.
+        let huge = MemoryType { memory64: true, ..ty(1, 1 << 31) };
+        let memories: Vec<_> =
+            (0..8).map(|_| SharedMemory::new(&engine, huge).expect("has room")).collect();
+        assert_eq!(memories[0].grow(1).unwrap(), 1);
+        assert!(memories[0].grow(1 << 30).is_err());
+        assert_eq!(memories[0].size(), 2);
+    }
+}
