@@ -22,8 +22,8 @@ use crate::{
     compile,
     env::ModuleEnv,
     link::{Linked, link},
+    relaxed::Relaxed,
     target,
-    translate::Relaxed,
 };
 
 /// Compiles modules for one target with one set of options.

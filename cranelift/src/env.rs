@@ -2,7 +2,7 @@
 
 use wrun_module::{MemoryStyle, ParsedModule, layout::ContextLayout};
 
-use crate::{abi::Abi, translate::Relaxed};
+use crate::{abi::Abi, relaxed::Relaxed};
 
 /// The surroundings of a function that is translated.
 pub(crate) struct ModuleEnv<'a> {

@@ -15,6 +15,7 @@ mod compiler;
 mod env;
 mod func;
 mod link;
+mod relaxed;
 mod target;
 mod trampoline;
 mod translate;

@@ -6,8 +6,8 @@ use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilderContext;
 use wrun_module::{CompileError, CompileOptions, ParsedModule, layout::ContextLayout};
 
-use super::{Relaxed, translate};
-use crate::{abi::Abi, env::ModuleEnv, target};
+use super::translate;
+use crate::{abi::Abi, env::ModuleEnv, relaxed::Relaxed, target};
 
 /// The target that text is made for, whatever the host is.
 const TARGET: &str = "x86_64-unknown-linux-gnu";

@@ -38,7 +38,6 @@ use wasmparser::{FunctionBody, Operator, OperatorsReader};
 use wrun_module::{CompileError, FuncIndex};
 
 pub use self::clif_text::clif_text;
-pub(crate) use self::simd::Relaxed;
 use self::{dispatch::Dispatch, function::FuncTranslator};
 use crate::env::ModuleEnv;
 

@@ -2,8 +2,9 @@
 //!
 //! Staying inside it is the work of `cap-std`, which resolves every path beneath the open directory.
 
+use super::access::{DirAccess, read_only};
 use super::file::HostFile;
-use super::{read_only, with_known_times};
+use super::with_known_times;
 use crate::ctx::PreopenError;
 use async_trait::async_trait;
 use std::any::Any;
@@ -15,15 +16,6 @@ use wasi_common::file::{FdFlags, Filestat, OFlags};
 use wasi_common::snapshots::preview_1::error::Errno;
 use wasi_common::sync::dir::{Dir, OpenResult as HostOpenResult};
 use wasi_common::{Error, ErrorExt, SystemTimeSpec};
-
-/// What a guest may do with a directory and what is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DirAccess {
-    /// Everything that the user who runs it may do.
-    ReadWrite,
-    /// Reading and listing; whatever would change something fails with `rofs`.
-    ReadOnly,
-}
 
 /// A directory of the host.
 pub(crate) struct HostDir {
@@ -55,10 +47,7 @@ impl HostDir {
     }
 
     fn writable(&self) -> Result<(), Error> {
-        match self.access {
-            DirAccess::ReadWrite => Ok(()),
-            DirAccess::ReadOnly => Err(read_only()),
-        }
+        self.access.allow_change()
     }
 
     /// Both directories of a move or link, when both may be changed.

@@ -3,8 +3,8 @@
 //! Reading and writing are one system call each; the rest is `wasi-common`'s, except that a file of a read-only
 //! directory refuses whatever would change it. Writing needs no check of its own there: the file is not open for it.
 
-use super::dir::DirAccess;
-use super::{failed, fd_flags, read_only, with_known_times};
+use super::access::DirAccess;
+use super::{failed, fd_flags, with_known_times};
 use async_trait::async_trait;
 use std::any::Any;
 use std::io::{IoSlice, IoSliceMut, SeekFrom};
@@ -25,10 +25,7 @@ impl HostFile {
     }
 
     fn writable(&self) -> Result<(), Error> {
-        match self.access {
-            DirAccess::ReadWrite => Ok(()),
-            DirAccess::ReadOnly => Err(read_only()),
-        }
+        self.access.allow_change()
     }
 }
 

@@ -3,28 +3,23 @@
 //! `wasi-common` keeps the table of descriptors and knows the specification; what a descriptor does is here, because
 //! its own streams hold a lock while they block and its own directories know no read-only access.
 
+mod access;
 mod dir;
 mod file;
 mod scheduler;
 mod stream;
 
-pub use dir::DirAccess;
+pub use access::DirAccess;
 pub(crate) use dir::HostDir;
 pub(crate) use scheduler::Scheduler;
 pub(crate) use stream::Stream;
 
 use wasi_common::Error;
 use wasi_common::file::{FdFlags, Filestat};
-use wasi_common::snapshots::preview_1::error::Errno;
 
 /// What a system call's failure is to a guest.
 fn failed(errno: rustix::io::Errno) -> Error {
     Error::from(std::io::Error::from(errno))
-}
-
-/// What a guest gets for changing something that is read-only.
-fn read_only() -> Error {
-    Errno::Rofs.into()
 }
 
 /// Moves times before 1970, which WASI cannot express, to 1970: `wasi-common` panics over them.

@@ -49,5 +49,3 @@ mod integer;
 mod lanes;
 mod memory;
 mod relaxed;
-
-pub(crate) use self::relaxed::Relaxed;

@@ -1,46 +1,14 @@
 //! Relaxed vector instructions: those whose result is up to the engine where processors disagree.
 //!
 //! The specification gives a list of results to choose from, and asks that an engine chooses once for all uses of an
-//! instruction, whatever its shape. [`Relaxed`] is that choice. Its deterministic side takes the first of each list
-//! (spec, *Profiles › Deterministic*); the other takes what the target has an instruction for.
-
-use cranelift_codegen::{
-    ir::{
-        InstBuilder, Type, Value,
-        types::{F32X4, F64X2, I8X16, I16X8, I32X4, I64X2},
-    },
-    isa::TargetIsa,
-};
-use target_lexicon::Architecture;
+//! instruction, whatever its shape. [`Relaxed`](crate::relaxed::Relaxed) is that choice. Its deterministic side takes the
+//! first of each list (spec, *Profiles › Deterministic*); the other takes what the target has an instruction for.
 
 use super::super::function::FuncTranslator;
-
-/// Which of the results that the specification allows relaxed instructions have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Relaxed {
-    /// What the instructions of x86 make of it.
-    x86: bool,
-    /// Products are not rounded before they are added.
-    fused: bool,
-}
-
-impl Relaxed {
-    /// The choice for a target. Without instructions for them, fused products would be calls of a library, which
-    /// images cannot make and which would be slow: they are then rounded.
-    pub(crate) fn new(isa: &dyn TargetIsa, deterministic: bool) -> Self {
-        if deterministic {
-            return Self { x86: false, fused: false };
-        }
-        let has =
-            |name| isa.isa_flags().iter().any(|it| it.name == name && it.as_bool() == Some(true));
-        match isa.triple().architecture {
-            // Cranelift uses the instructions only where both are there, since they are encoded as AVX's are.
-            Architecture::X86_64 => Self { x86: true, fused: has("has_fma") && has("has_avx") },
-            Architecture::Aarch64(_) => Self { x86: false, fused: true },
-            _ => Self { x86: false, fused: false },
-        }
-    }
-}
+use cranelift_codegen::ir::{
+    InstBuilder, Type, Value,
+    types::{F32X4, F64X2, I8X16, I16X8, I32X4, I64X2},
+};
 
 impl FuncTranslator<'_, '_> {
     /// Indices past the last lane give 0, or on x86 are taken modulo 16 where their highest bit is clear.
