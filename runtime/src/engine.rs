@@ -8,9 +8,7 @@ use std::{
     time::Instant,
 };
 
-use wrun_module::{
-    CompileOptions, Compiler, ConcreteType, FuncType, HeapType, MemoryStyle, Progress,
-};
+use wrun_module::{Compiler, ConcreteType, FuncType, HeapType, MemoryStyle, Progress};
 
 use crate::{
     Config, Error, Module, Result,
@@ -169,22 +167,17 @@ impl Engine {
     }
 }
 
-/// The options of a compiler for an engine with these settings.
-fn compile_options(config: &Config, memory_style: MemoryStyle) -> CompileOptions {
-    CompileOptions {
-        opt_level: config.opt_level,
-        memory_style,
-        deterministic: config.deterministic,
-    }
-}
-
 #[cfg(feature = "cranelift")]
 fn compiler(
     target: Option<&str>,
     config: &Config,
     memory_style: MemoryStyle,
 ) -> Result<Option<Box<dyn Compiler>>> {
-    let options = compile_options(config, memory_style);
+    let options = wrun_module::CompileOptions {
+        opt_level: config.opt_level,
+        memory_style,
+        deterministic: config.deterministic,
+    };
     Ok(Some(Box::new(wrun_cranelift::CraneliftCompiler::new(target, options)?)))
 }
 
@@ -192,9 +185,8 @@ fn compiler(
 #[allow(clippy::unnecessary_wraps, reason = "as the other one")]
 fn compiler(
     _target: Option<&str>,
-    config: &Config,
-    memory_style: MemoryStyle,
+    _config: &Config,
+    _memory_style: MemoryStyle,
 ) -> Result<Option<Box<dyn Compiler>>> {
-    let _ = compile_options(config, memory_style);
     Ok(None)
 }

@@ -57,8 +57,7 @@ impl VmCode {
         Self::from_file(file)
     }
 
-    /// Loads the image in a file, which must not be changed while it is in use. `fits` may refuse it by what it was
-    /// made for, before any of its code is executable.
+    /// Loads the image in a file, which must not be changed while it is in use. None of it is executable yet.
     pub(crate) fn from_file(file: File) -> Result<Self, LoadError> {
         let len = usize::try_from(file.metadata()?.len());
         let len = len.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
@@ -83,17 +82,15 @@ impl VmCode {
         match self.mapping.make_executable(text.start, text.len()) {
             // A file system that is mounted without execution: what was mapped from it is copied.
             Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                return Self::from_bytes(self.bytes())?.activate_copy();
+                let copy = Self::from_bytes(self.bytes())?;
+                copy.mapping.make_executable(text.start, text.len())?;
+                Ok(ActiveCode::new(copy))
             }
-            result => result?,
+            result => {
+                result?;
+                Ok(ActiveCode::new(self))
+            }
         }
-        Ok(ActiveCode::new(self))
-    }
-
-    fn activate_copy(self) -> Result<ActiveCode, LoadError> {
-        let text = self.image.text();
-        self.mapping.make_executable(text.start, text.len())?;
-        Ok(ActiveCode::new(self))
     }
 
     /// The image's metadata and tables.

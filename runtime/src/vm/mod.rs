@@ -2,7 +2,7 @@
 //!
 //! What the rest of the crate sees of it is safe to use:
 //! - [`code`] maps images; [`mapping`] is the address space under it, under [`memory`], [`table`] and [`stack`];
-//! - [`shared_memory`] is what several threads use, with [`waiters`] and [`racing`] under it;
+//! - [`shared_memory`] is what several threads use, with [`waiters`] and [`racing`] under it; [`store_memory`] is either kind;
 //! - [`layout`] is the data that generated code reads, held against the table in `wrun_module`;
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
 //! - [`activation`] goes into WebAssembly and comes back, [`exit`] and [`libcalls`] are called from there;
