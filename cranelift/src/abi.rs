@@ -12,9 +12,7 @@ use cranelift_codegen::{
     ir::{self, AbiParam, types},
     isa::{CallConv, TargetFrontendConfig, TargetIsa},
 };
-use wrun_module::{
-    FuncIndex, FuncType, HeapType, Libcall, LibcallType, ModuleInfo, ParsedModule, ValType,
-};
+use wrun_module::{FuncIndex, FuncType, Libcall, LibcallType, ModuleInfo, ParsedModule, ValType};
 
 /// The type of pointers; all targets have 64 bits.
 pub(crate) const POINTER: ir::Type = types::I64;
@@ -30,10 +28,8 @@ pub(crate) fn clif_type(ty: ValType) -> ir::Type {
         ValType::F32 => types::F32,
         ValType::F64 => types::F64,
         ValType::V128 => types::I8X16,
-        ValType::Ref(ty) => match ty.heap {
-            HeapType::Func | HeapType::ConcreteFunc(_) => POINTER,
-            HeapType::Extern => types::I32,
-        },
+        ValType::Ref(ty) if ty.heap.is_func() => POINTER,
+        ValType::Ref(_) => types::I32,
     }
 }
 

@@ -8,8 +8,8 @@ use object::elf;
 use target_lexicon::Architecture;
 use tracing::{debug, debug_span};
 use wrun_module::{
-    CompileError, CompileOptions, Compiler, DataLayout, FuncType, ImportKind, ModuleInfo,
-    ParsedModule, Progress, TypeIndex,
+    CompileError, CompileOptions, Compiler, ConcreteType, DataLayout, FuncType, ImportKind,
+    ModuleInfo, ParsedModule, Progress, SubType, TypeIndex,
     image::{
         self, Metadata, Sections, Target, section,
         tables::{AddressMap, FuncTable, NameTable, TrapTable},
@@ -95,7 +95,9 @@ impl Compiler for CraneliftCompiler {
     ) -> Result<Vec<u8>, CompileError> {
         let isa: &dyn TargetIsa = &*self.isa;
         let start = Instant::now();
-        let (trampolines, types) = distinct(&module.info.types, dynamic_types(&module.info));
+        let trampolines = distinct(&module.info, dynamic_types(&module.info));
+        let types: Vec<&FuncType> =
+            trampolines.iter().map(|&ty| module.info.func_type(ty)).collect();
         let env = ModuleEnv {
             module,
             layout: ContextLayout::new(&module.info),
@@ -131,11 +133,15 @@ impl Compiler for CraneliftCompiler {
 
     fn compile_trampolines(&self, types: &[FuncType]) -> Result<Vec<u8>, CompileError> {
         let isa: &dyn TargetIsa = &*self.isa;
-        let all = (0..types.len()).map(TypeIndex::from_index);
-        let (trampolines, distinct) = distinct(types, all);
+        let info = ModuleInfo {
+            types: types.iter().cloned().map(SubType::plain).collect(),
+            rec_groups: vec![1; types.len()],
+            ..ModuleInfo::default()
+        };
+        let trampolines = distinct(&info, (0..types.len()).map(TypeIndex::from_index));
+        let distinct: Vec<&FuncType> = trampolines.iter().map(|&ty| info.func_type(ty)).collect();
         let funcs = compile::compile_trampolines(isa, &Abi::new(isa), &distinct)?;
         let linked = link(isa, funcs, 0)?;
-        let info = ModuleInfo { types: types.to_vec(), ..ModuleInfo::default() };
         let metadata = Metadata { info, trampolines, ..Metadata::default() };
         let names = (section::NAMES.to_owned(), NameTable::encode(std::iter::empty()));
         self.image(linked, &metadata, &[], vec![names])
@@ -151,14 +157,32 @@ fn dynamic_types(info: &ModuleInfo) -> impl Iterator<Item = TypeIndex> {
     imported.chain(info.func_refs.iter().map(|decl| decl.ty))
 }
 
-/// Of the types at `wanted`, each once: the positions of the first equal types, ascending, and the types there.
-fn distinct(
-    types: &[FuncType],
-    wanted: impl Iterator<Item = TypeIndex>,
-) -> (Vec<TypeIndex>, Vec<&FuncType>) {
-    let mut wanted: HashSet<&FuncType> = wanted.map(|ty| &types[ty.index()]).collect();
-    let first = types.iter().enumerate().filter(|(_, ty)| wanted.remove(ty));
-    first.map(|(index, ty)| (TypeIndex::from_index(index), ty)).unzip()
+/// Of the types at `wanted`, each once, ascending.
+///
+/// Types that look the same are the same when each is a recursion group of its own and none names itself; the first of
+/// them stands for all. Of others it takes more to say whether they are equal; a trampoline too many does no harm.
+fn distinct(info: &ModuleInfo, wanted: impl Iterator<Item = TypeIndex>) -> Vec<TypeIndex> {
+    let mut wanted: Vec<TypeIndex> = wanted.collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let alone: HashSet<u32> = {
+        let groups = info.rec_groups.iter().scan(0, |start, &len| {
+            *start += len;
+            Some((*start - len, len))
+        });
+        let names_itself = |index: u32| {
+            let mut found = false;
+            let _ = info.types[index as usize].rename(|name| {
+                found |= name == ConcreteType::Declared(TypeIndex(index));
+                name
+            });
+            found
+        };
+        groups.filter(|group| group.1 == 1 && !names_itself(group.0)).map(|group| group.0).collect()
+    };
+    let mut seen = HashSet::new();
+    wanted.retain(|ty| !alone.contains(&ty.0) || seen.insert(&info.types[ty.index()]));
+    wanted
 }
 
 /// The DWARF sections that are kept: those that are read for a backtrace. What else has a name like them could be

@@ -39,6 +39,8 @@ index_types! {
     MemoryIndex,
     /// A global, imported or defined.
     GlobalIndex,
+    /// A tag, imported or defined.
+    TagIndex,
     /// An element segment.
     ElemIndex,
     /// A data segment.

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataIndex, ElemIndex, ExternType, FuncIndex, FuncType, GlobalIndex, GlobalType, HeapType,
-    MemoryIndex, MemoryType, RefType, TableIndex, TableType, TypeIndex,
+    ConcreteType, DataIndex, ElemIndex, ExternType, FuncIndex, FuncType, GlobalIndex, GlobalType,
+    HeapType, MemoryIndex, MemoryType, RefType, SubType, TableIndex, TableType, TagIndex, TagType,
+    TypeIndex,
 };
 
 /// A module without its code: its types, what it imports, defines and exports, and how it is initialised.
@@ -17,7 +18,9 @@ pub struct ModuleInfo {
     /// The name in the `name` section, if there is one.
     pub name: Option<String>,
     /// The type section.
-    pub types: Vec<FuncType>,
+    pub types: Vec<SubType>,
+    /// How many of the types each recursion group has, in order.
+    pub rec_groups: Vec<u32>,
     /// The imports, in order.
     pub imports: Vec<Import>,
     /// Number of imported functions; they come first in the index space.
@@ -28,6 +31,8 @@ pub struct ModuleInfo {
     pub num_imported_memories: u32,
     /// Number of imported globals.
     pub num_imported_globals: u32,
+    /// Number of imported tags.
+    pub num_imported_tags: u32,
     /// Number of functions the module defines.
     pub num_defined_funcs: u32,
     /// All tables, imported ones first.
@@ -36,6 +41,8 @@ pub struct ModuleInfo {
     pub memories: Vec<MemoryType>,
     /// All globals, imported ones first.
     pub globals: Vec<GlobalDecl>,
+    /// The type of every tag, imported ones first.
+    pub tags: Vec<TypeIndex>,
     /// The exports, in order.
     pub exports: Vec<Export>,
     /// The start function.
@@ -71,6 +78,8 @@ pub enum ImportKind {
     Memory(MemoryType),
     /// A global.
     Global(GlobalType),
+    /// A tag of this type, which is a function's.
+    Tag(TypeIndex),
 }
 
 /// An export.
@@ -82,7 +91,7 @@ pub struct Export {
     pub item: ExternIndex,
 }
 
-/// One item of any of the four index spaces that can be imported and exported.
+/// One item of any of the index spaces that can be imported and exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExternIndex {
     /// A function.
@@ -93,6 +102,8 @@ pub enum ExternIndex {
     Memory(MemoryIndex),
     /// A global.
     Global(GlobalIndex),
+    /// A tag.
+    Tag(TagIndex),
 }
 
 /// A table and the expression for its first elements.
@@ -213,6 +224,15 @@ pub enum ConstOp {
     I64Add,
     I64Sub,
     I64Mul,
+    RefI31,
+    StructNew(TypeIndex),
+    StructNewDefault(TypeIndex),
+    ArrayNew(TypeIndex),
+    ArrayNewDefault(TypeIndex),
+    /// With the number of elements.
+    ArrayNewFixed(TypeIndex, u32),
+    AnyConvertExtern,
+    ExternConvertAny,
 }
 
 impl ConstExpr {
@@ -237,25 +257,60 @@ impl ModuleInfo {
     /// # Panics
     /// When an index is past the end of `numbers`; there is one for each of the module's types.
     pub fn resolve_types(&mut self, numbers: &[u32]) {
+        let resolve = |ty| match ty {
+            ConcreteType::Declared(index) => ConcreteType::Engine(numbers[index.index()]),
+            other => other,
+        };
         for ty in &mut self.types {
-            *ty = ty.resolve(numbers);
+            *ty = ty.rename(resolve);
         }
         for import in &mut self.imports {
             match &mut import.kind {
-                ImportKind::Table(ty) => ty.element = ty.element.resolve(numbers),
-                ImportKind::Global(ty) => ty.content = ty.content.resolve(numbers),
-                ImportKind::Func(_) | ImportKind::Memory(_) => {}
+                ImportKind::Table(ty) => ty.element = ty.element.rename(resolve),
+                ImportKind::Global(ty) => ty.content = ty.content.rename(resolve),
+                ImportKind::Func(_) | ImportKind::Memory(_) | ImportKind::Tag(_) => {}
             }
         }
         for table in &mut self.tables {
-            table.ty.element = table.ty.element.resolve(numbers);
+            table.ty.element = table.ty.element.rename(resolve);
         }
         for global in &mut self.globals {
-            global.ty.content = global.ty.content.resolve(numbers);
+            global.ty.content = global.ty.content.rename(resolve);
         }
         for segment in &mut self.elements {
-            segment.ty = segment.ty.resolve(numbers);
+            segment.ty = segment.ty.rename(resolve);
         }
+    }
+
+    /// A type that is a function's.
+    ///
+    /// # Panics
+    /// When it is none; validation has ruled that out wherever one is asked for.
+    pub fn func_type(&self, ty: TypeIndex) -> &FuncType {
+        self.types[ty.index()].composite.as_func().expect("validated: the type is a function's")
+    }
+
+    /// The name of a type as a heap type.
+    pub fn concrete(&self, ty: TypeIndex) -> HeapType {
+        let kind = self.types[ty.index()].composite.kind();
+        HeapType::concrete(kind, ConcreteType::Declared(ty))
+    }
+
+    /// How many ancestors a type has: its depth in its hierarchy, 0 for a root. `None` once indices are replaced.
+    pub fn depth(&self, ty: TypeIndex) -> Option<u32> {
+        let mut depth = 0;
+        let mut ancestor = self.types[ty.index()].supertype;
+        while let Some(name) = ancestor {
+            let ConcreteType::Declared(index) = name else { return None };
+            ancestor = self.types[index.index()].supertype;
+            depth += 1;
+        }
+        Some(depth)
+    }
+
+    /// The type of a tag.
+    pub fn tag_type(&self, tag: TagIndex) -> &FuncType {
+        self.func_type(self.tags[tag.index()])
     }
 
     /// The position of the function's `VmFuncRef`, when the function escapes.
@@ -283,13 +338,19 @@ impl ModuleInfo {
         global.0 < self.num_imported_globals
     }
 
+    /// Whether the tag is imported.
+    pub fn is_imported_tag(&self, tag: TagIndex) -> bool {
+        tag.0 < self.num_imported_tags
+    }
+
     /// The type of an import.
     pub fn import_type(&self, import: &Import) -> ExternType {
         match import.kind {
-            ImportKind::Func(ty) => ExternType::Func(self.types[ty.index()].clone()),
+            ImportKind::Func(ty) => ExternType::Func(self.func_type(ty).clone()),
             ImportKind::Table(ty) => ExternType::Table(ty),
             ImportKind::Memory(ty) => ExternType::Memory(ty),
             ImportKind::Global(ty) => ExternType::Global(ty),
+            ImportKind::Tag(ty) => ExternType::Tag(TagType { func: self.func_type(ty).clone() }),
         }
     }
 
@@ -302,11 +363,14 @@ impl ModuleInfo {
             ExternIndex::Func(func) => {
                 let slot = self.func_ref(func).expect("an exported function escapes");
                 let ty = self.func_refs[slot as usize].ty;
-                ExternType::Func(self.types[ty.index()].clone())
+                ExternType::Func(self.func_type(ty).clone())
             }
             ExternIndex::Table(index) => ExternType::Table(self.tables[index.index()].ty),
             ExternIndex::Memory(index) => ExternType::Memory(self.memories[index.index()]),
             ExternIndex::Global(index) => ExternType::Global(self.globals[index.index()].ty),
+            ExternIndex::Tag(index) => {
+                ExternType::Tag(TagType { func: self.tag_type(index).clone() })
+            }
         }
     }
 

@@ -9,7 +9,7 @@
 //! lengths depend on the module: see [`ContextLayout`]. Imported and defined tables and memories look the same to
 //! generated code; only globals and functions differ.
 
-use crate::{FuncIndex, GlobalIndex, MemoryIndex, ModuleInfo, TableIndex, TypeIndex};
+use crate::{FuncIndex, GlobalIndex, MemoryIndex, ModuleInfo, TableIndex, TagIndex, TypeIndex};
 
 /// Bytes of a pointer.
 pub const POINTER_SIZE: u32 = 8;
@@ -26,8 +26,10 @@ pub mod context {
     pub const TYPE_IDS: u32 = 24;
     /// Pointer to the runtime's own data for the instance.
     pub const INSTANCE: u32 = 32;
+    /// Pointer to the engine's table of supertypes ([`gc`](crate::gc)).
+    pub const SUPERTYPES: u32 = 40;
     /// First byte behind the head.
-    pub const HEAD_SIZE: u32 = 40;
+    pub const HEAD_SIZE: u32 = 48;
     /// The value of [`MAGIC`] in an instance's context ("core").
     pub const INSTANCE_MAGIC: u32 = 0x6572_6f63;
 }
@@ -142,6 +144,7 @@ pub struct ContextLayout {
     imported_funcs: u32,
     tables: u32,
     memories: u32,
+    tags: u32,
     imported_globals: u32,
     num_imported_globals: u32,
     defined_globals: u32,
@@ -167,6 +170,7 @@ impl ContextLayout {
         let imported_funcs = array(8, info.num_imported_funcs as usize, imported_func::SIZE);
         let tables = array(8, info.tables.len(), table_slot::SIZE);
         let memories = array(8, info.memories.len(), memory_slot::SIZE);
+        let tags = array(4, info.tags.len(), 4);
         let imported_globals = array(8, info.num_imported_globals as usize, POINTER_SIZE);
         let defined_globals = array(16, defined_globals, value::SIZE);
         let func_refs = array(8, info.func_refs.len(), func_ref::SIZE);
@@ -174,6 +178,7 @@ impl ContextLayout {
             imported_funcs,
             tables,
             memories,
+            tags,
             imported_globals,
             num_imported_globals: info.num_imported_globals,
             defined_globals,
@@ -200,6 +205,11 @@ impl ContextLayout {
     /// Offset of the [`memory_slot`] of a memory.
     pub fn memory(&self, memory: MemoryIndex) -> u32 {
         self.memories + memory.0 * memory_slot::SIZE
+    }
+
+    /// Offset of the number that a tag has in the store, `u32`.
+    pub fn tag(&self, tag: TagIndex) -> u32 {
+        self.tags + tag.0 * 4
     }
 
     /// Where a global's value lies.

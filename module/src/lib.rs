@@ -4,7 +4,7 @@
 //!
 //! - [`parse()`] reads and validates the binary format and yields a [`ParsedModule`];
 //! - its [`ModuleInfo`] is what the runtime needs to instantiate the module, and what an image carries;
-//! - [`layout`], [`Libcall`] and [`TrapCode`] are the tables that generated code and the runtime share;
+//! - [`layout`], [`gc`], [`Libcall`] and [`TrapCode`] are what generated code and the runtime share;
 //! - a [`Compiler`] turns a parsed module into an image, whose format is in [`image`].
 //!
 //! Nothing here knows how code is generated or run.
@@ -12,6 +12,7 @@
 mod compiler;
 mod data_layout;
 mod features;
+pub mod gc;
 pub mod image;
 mod index;
 mod info;
@@ -27,7 +28,9 @@ pub use compiler::{
 };
 pub use data_layout::{DataLayout, DataPlace, MemoryRun};
 pub use features::{FeatureError, Features};
-pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+pub use index::{
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex,
+};
 pub use info::{
     ConstExpr, ConstOp, DataSegment, ElementItems, ElementKind, ElementSegment, Export,
     ExternIndex, FuncRefDecl, GlobalDecl, Import, ImportKind, ModuleInfo, TableDecl,
@@ -37,6 +40,7 @@ pub use parse::{ParseError, parse};
 pub use parsed::{CustomSection, ParsedModule};
 pub use trap::TrapCode;
 pub use types::{
-    ConcreteType, ExternType, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType,
-    TableType, ValType,
+    ArrayType, CompositeKind, CompositeType, ConcreteType, ExternType, FieldType, FuncType,
+    GlobalType, HeapType, Limits, MemoryType, RefType, StorageType, StructType, SubType, TableType,
+    TagType, ValType,
 };

@@ -35,7 +35,7 @@ pub struct CustomSection<'a> {
 impl<'a> ParsedModule<'a> {
     /// The type of a function.
     pub fn func_type(&self, func: FuncIndex) -> &FuncType {
-        &self.info.types[self.func_types[func.index()].index()]
+        self.info.func_type(self.func_types[func.index()])
     }
 
     /// The index of the function whose body is at `position` of [`bodies`](Self::bodies).

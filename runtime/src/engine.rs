@@ -51,7 +51,7 @@ impl Engine {
     /// SIGILL and SIGFPE; those that are no trap of WebAssembly go to the handlers that were there before.
     ///
     /// # Errors
-    /// When the compiler does not know this machine.
+    /// When the compiler does not know this machine, or the system has no addresses left.
     pub fn new(config: &Config) -> Result<Engine> {
         vm::install_signal_handler();
         let memory_style = config.memory_style.unwrap_or_else(|| {
@@ -61,7 +61,9 @@ impl Engine {
         Ok(Engine(Arc::new(EngineInner {
             config: config.clone(),
             memory_style,
-            types: TypeRegistry::default(),
+            types: TypeRegistry::new().map_err(|error| {
+                Error::limit(format!("cannot reserve addresses for types: {error}"))
+            })?,
             compiler: compiler(None, config, memory_style)?,
             trampolines: Mutex::default(),
         })))

@@ -2,7 +2,7 @@
 
 use wrun_module::ExternType;
 
-use crate::{AsContext, Func, Global, Memory, Table, vm::StoreOpaque};
+use crate::{AsContext, Func, Global, Memory, Table, Tag, vm::StoreOpaque};
 
 /// Anything that can be imported and exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,8 @@ pub enum Extern {
     Memory(Memory),
     /// A global.
     Global(Global),
+    /// A tag.
+    Tag(Tag),
 }
 
 macro_rules! conversions {
@@ -46,6 +48,7 @@ conversions! {
     Table, into_table;
     Memory, into_memory;
     Global, into_global;
+    Tag, into_tag;
 }
 
 impl Extern {
@@ -59,6 +62,7 @@ impl Extern {
             Extern::Table(table) => ExternType::Table(table.ty(store)),
             Extern::Memory(memory) => ExternType::Memory(memory.ty(store)),
             Extern::Global(global) => ExternType::Global(global.ty(store)),
+            Extern::Tag(tag) => ExternType::Tag(tag.ty(store)),
         }
     }
 
@@ -72,6 +76,7 @@ impl Extern {
             Extern::Table(table) => drop(table.position(store)),
             Extern::Memory(memory) => drop(memory.position(store)),
             Extern::Global(global) => drop(global.position(store)),
+            Extern::Tag(tag) => drop(tag.position(store)),
         }
     }
 }

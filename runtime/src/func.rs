@@ -57,7 +57,7 @@ impl Func {
     /// When the function is another store's.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let store = store.as_context();
-        FuncType::clone(&store.engine().types().get(self.0.type_id(store.opaque())))
+        store.engine().types().get(self.0.type_id(store.opaque())).func().clone()
     }
 
     /// Calls it with any arguments. `results` has as many elements as the function has results.
@@ -75,8 +75,8 @@ impl Func {
     ) -> Result<()> {
         let mut store = store.as_context_mut();
         let ty = store.engine().types().get(self.0.type_id(store.opaque()));
-        check_arguments(store.opaque(), &ty, arguments, results.len())?;
-        store.opaque_mut().call_dynamic(self.0, &ty, arguments, results)
+        check_arguments(store.opaque(), ty.func(), arguments, results.len())?;
+        store.opaque_mut().call_dynamic(self.0, ty.func(), arguments, results)
     }
 
     /// The function with its type known to the Rust compiler: calls then cost little more than calls of Rust functions.

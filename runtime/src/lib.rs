@@ -3,7 +3,7 @@
 //! - An [`Engine`] has the settings and compiles; a [`Module`] is compiled code.
 //! - A [`Store`] holds instances and data of yours; a [`Linker`] finds imports by name; an [`Instance`] is a module that can
 //!   run.
-//! - [`Func`], [`Memory`], [`Table`] and [`Global`] are handles to what is in a store. They are small, copied freely, and
+//! - [`Func`], [`Memory`], [`Table`], [`Global`] and [`Tag`] are handles to what is in a store. They are small, copied freely, and
 //!   only mean something together with their store: with another one they panic. A [`SharedMemory`] belongs to no store.
 //!
 //! ```
@@ -42,6 +42,7 @@ mod module;
 mod shared_memory;
 mod store;
 mod table;
+mod tag;
 mod trap;
 mod types;
 mod value;
@@ -63,12 +64,14 @@ pub use module::{ExportType, ImportType, Module};
 pub use shared_memory::SharedMemory;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreLimits};
 pub use table::Table;
+pub use tag::Tag;
 pub use trap::Trap;
 pub use value::{ExternRef, Ref, V128, Val};
 pub use vm::{IntoFunc, WaitResult, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use wrun_module::{
-    CompileError, ConcreteType, ExternType, FeatureError, Features, FuncType, GlobalType, HeapType,
-    Limits, MemoryStyle, MemoryType, OptLevel, ParseError, Progress, RefType, TableType, TrapCode,
+    ArrayType, CompileError, CompositeType, ConcreteType, ExternType, FeatureError, Features,
+    FieldType, FuncType, GlobalType, HeapType, Limits, MemoryStyle, MemoryType, OptLevel,
+    ParseError, Progress, RefType, StorageType, StructType, SubType, TableType, TagType, TrapCode,
     ValType,
     image::{Image, ImageError},
 };

@@ -12,13 +12,14 @@ use std::{
 };
 
 use wrun_module::{
-    ExternIndex, ExternType, MemoryIndex, MemoryStyle, ModuleInfo,
+    ExternIndex, ExternType, ImportKind, MemoryIndex, MemoryStyle, ModuleInfo,
     image::{Image, ImageError, Metadata},
     layout::ContextLayout,
 };
 
 use crate::{
     Engine, Error, Result, host_cpu,
+    instance::Item,
     vm::{ActiveCode, LoadError, VmCode},
 };
 
@@ -143,7 +144,10 @@ impl Module {
             )));
         }
         let mut code = code.activate()?;
-        let type_ids = engine.types().register(&code.code().image().metadata.info.types);
+        let type_ids = {
+            let info = &code.code().image().metadata.info;
+            engine.types().register(&info.types, &info.rec_groups)
+        };
         code.info_mut().resolve_types(&type_ids);
         let metadata = &code.code().image().metadata;
         let mut trampolines: Box<[(u32, usize)]> = metadata
@@ -187,6 +191,10 @@ impl Module {
             module: &import.module,
             name: &import.name,
             ty: self.info().import_type(import),
+            type_id: match import.kind {
+                ImportKind::Func(ty) | ImportKind::Tag(ty) => Some(self.type_ids()[ty.index()]),
+                _ => None,
+            },
         })
     }
 
@@ -305,6 +313,8 @@ pub struct ImportType<'a> {
     module: &'a str,
     name: &'a str,
     ty: ExternType,
+    /// The number of a function's or a tag's type in the engine.
+    type_id: Option<u32>,
 }
 
 impl<'a> ImportType<'a> {
@@ -321,6 +331,11 @@ impl<'a> ImportType<'a> {
     /// The type.
     pub fn ty(&self) -> &ExternType {
         &self.ty
+    }
+
+    /// What has to fit.
+    pub(crate) fn item(&self) -> Item<'_> {
+        Item { ty: &self.ty, type_id: self.type_id }
     }
 }
 

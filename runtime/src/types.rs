@@ -1,83 +1,340 @@
-//! [`TypeRegistry`]: every function type of an engine has a number, so that types of different modules are equal
-//! when their numbers are. Numbers live as long as the engine. A type that names others does so by their numbers.
+//! [`TypeRegistry`]: every type of an engine has a number, so that types of different modules are equal when their numbers
+//! are. Numbers live as long as the engine. A type that names others does so by their numbers.
+//!
+//! Equality is that of the specification (*Types › Recursive Types*): a recursion group is looked up as a whole, with names
+//! inside it replaced by positions in it, and names of types before it by their numbers. Which number a type gets
+//! follows from its depth in its hierarchy, see [`wrun_module::gc`]: the numbers of its ancestors lie in a table at its own.
 
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
 };
 
-use wrun_module::FuncType;
+use wrun_module::{
+    CompositeType, ConcreteType, FuncType, HeapType, StorageType, SubType, ValType,
+    gc::{self, StructLayout},
+};
 
-/// The numbers of function types.
-#[derive(Debug, Default)]
-pub(crate) struct TypeRegistry(RwLock<Types>);
+use crate::vm::SupertypeTable;
 
-#[derive(Debug, Default)]
+/// The numbers of types.
+#[derive(Debug)]
+pub(crate) struct TypeRegistry {
+    supertypes: SupertypeTable,
+    types: RwLock<Types>,
+}
+
+#[derive(Debug)]
 struct Types {
-    numbers: HashMap<Arc<FuncType>, u32>,
-    types: Vec<Arc<FuncType>>,
+    /// The numbers of a group's types, by the group.
+    groups: HashMap<Box<[SubType]>, Arc<[u32]>>,
+    /// By row of the table; nothing where a type needs more than one row, and for the rows that are no declared type's.
+    types: Vec<Option<Arc<RegisteredType>>>,
+}
+
+/// A type with a number.
+#[derive(Debug)]
+pub(crate) struct RegisteredType {
+    /// The type; it names others by their numbers.
+    pub(crate) ty: SubType,
+    /// Number of its ancestors.
+    depth: u32,
+    /// What its objects look like.
+    #[allow(dead_code, reason = "read by the collector once there are structs and arrays")]
+    pub(crate) objects: ObjectLayout,
+}
+
+/// What objects of a type look like in the heap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ObjectLayout {
+    /// Functions are not in the heap.
+    Func,
+    /// A struct.
+    Struct(StructLayout),
+    /// An array of these.
+    Array(StorageType),
+}
+
+impl RegisteredType {
+    /// The function type.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub(crate) fn func(&self) -> &FuncType {
+        self.ty.composite.as_func().expect("the type is a function's")
+    }
 }
 
 impl TypeRegistry {
-    /// The number of a type.
+    /// A registry without types.
     ///
-    /// # Panics
-    /// After 2³² types.
-    pub(crate) fn id(&self, ty: &FuncType) -> u32 {
-        if let Some(&id) = self.0.read().expect("no panic under the lock").numbers.get(ty) {
-            return id;
-        }
-        let mut types = self.0.write().expect("no panic under the lock");
-        if let Some(&id) = types.numbers.get(ty) {
-            return id;
-        }
-        let id = u32::try_from(types.types.len()).expect("fewer than 2^32 types");
-        let ty = Arc::new(ty.clone());
-        types.types.push(ty.clone());
-        types.numbers.insert(ty, id);
-        id
+    /// # Errors
+    /// When the system has no addresses left for the table of supertypes.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let types = vec![None; (gc::FIRST_TYPE / gc::ROW) as usize];
+        Ok(Self {
+            supertypes: SupertypeTable::new()?,
+            types: RwLock::new(Types { groups: HashMap::new(), types }),
+        })
     }
 
-    /// The numbers of a type section's types. They may refer to types before them by their indices.
+    /// The number of a function type that is a group of its own without sub- and supertypes. It names others by their numbers.
     ///
     /// # Panics
-    /// When a type refers to itself or to one behind it.
-    pub(crate) fn register(&self, types: &[FuncType]) -> Box<[u32]> {
-        let mut numbers = Vec::with_capacity(types.len());
-        for ty in types {
-            // Equal types have equal numbers, so what they refer to is compared by number too.
-            let number = self.id(&ty.resolve(&numbers));
-            numbers.push(number);
+    /// When the table of supertypes is full: it has room for 2²⁷ types.
+    pub(crate) fn id(&self, ty: &FuncType) -> u32 {
+        self.group(vec![SubType::plain(ty.clone())])[0]
+    }
+
+    /// The numbers of a type section's types, which name one another by their indices. `groups` says how many types each
+    /// recursion group has, in order.
+    ///
+    /// # Panics
+    /// When a type names one behind its group, or is declared to be the subtype of one that is not in front of it; and
+    /// when the table of supertypes is full.
+    pub(crate) fn register(&self, types: &[SubType], groups: &[u32]) -> Box<[u32]> {
+        let mut numbers: Vec<u32> = Vec::with_capacity(types.len());
+        for &len in groups {
+            let start = numbers.len();
+            let group = types[start..start + len as usize].iter().map(|ty| {
+                ty.rename(|name| match name {
+                    ConcreteType::Declared(index) => match numbers.get(index.index()) {
+                        Some(&number) => ConcreteType::Engine(number),
+                        None => ConcreteType::Recursive(index.0 - start as u32),
+                    },
+                    other => other,
+                })
+            });
+            let group = self.group(group.collect());
+            numbers.extend_from_slice(&group);
         }
         numbers.into_boxed_slice()
     }
 
-    /// The type with a number that [`id`](Self::id) gave.
-    pub(crate) fn get(&self, id: u32) -> Arc<FuncType> {
-        self.0.read().expect("no panic under the lock").types[id as usize].clone()
+    /// The numbers of a group's types, which name one another by their positions and others by their numbers.
+    fn group(&self, group: Vec<SubType>) -> Arc<[u32]> {
+        if let Some(numbers) =
+            self.types.read().expect("no panic under the lock").groups.get(&group[..])
+        {
+            return numbers.clone();
+        }
+        let mut types = self.types.write().expect("no panic under the lock");
+        if let Some(numbers) = types.groups.get(&group[..]) {
+            return numbers.clone();
+        }
+        let numbers = types.number(&group);
+        for (ty, &number) in group.iter().zip(&numbers[..]) {
+            let ty = ty.rename(|name| match name {
+                ConcreteType::Recursive(position) => {
+                    ConcreteType::Engine(numbers[position as usize])
+                }
+                other => other,
+            });
+            let ty =
+                RegisteredType { depth: types.depth(&ty), objects: objects(&ty.composite), ty };
+            types.write_row(&self.supertypes, number, &ty);
+            types.types[(number / gc::ROW) as usize] = Some(Arc::new(ty));
+        }
+        types.groups.insert(group.into_boxed_slice(), numbers.clone());
+        numbers
+    }
+
+    /// The type with a number that was given out.
+    pub(crate) fn get(&self, number: u32) -> Arc<RegisteredType> {
+        self.types.read().expect("no panic under the lock").get(number).clone()
+    }
+
+    /// Whether the type with one number is a subtype of, or the same as, the one with another.
+    pub(crate) fn is_subtype(&self, found: u32, expected: u32) -> bool {
+        let types = self.types.read().expect("no panic under the lock");
+        found == expected || types.ancestor(found, types.get(expected).depth) == Some(expected)
+    }
+
+    /// Whether every value of type `found` is one of `expected` too; both name types by their numbers.
+    pub(crate) fn val_type_matches(&self, found: ValType, expected: ValType) -> bool {
+        found.matches(expected, |found, expected| self.concrete_matches(found, expected))
+    }
+
+    /// Whether every reference to `found` is one to `expected` too; both name types by their numbers.
+    pub(crate) fn heap_type_matches(&self, found: HeapType, expected: HeapType) -> bool {
+        found.matches(expected, |found, expected| self.concrete_matches(found, expected))
+    }
+
+    fn concrete_matches(&self, found: ConcreteType, expected: ConcreteType) -> bool {
+        match (found, expected) {
+            (ConcreteType::Engine(found), ConcreteType::Engine(expected)) => {
+                self.is_subtype(found, expected)
+            }
+            _ => false,
+        }
+    }
+
+    /// The table of supertypes.
+    pub(crate) fn supertypes(&self) -> &SupertypeTable {
+        &self.supertypes
+    }
+}
+
+impl Types {
+    fn get(&self, number: u32) -> &Arc<RegisteredType> {
+        let ty = self.types.get((number / gc::ROW) as usize).and_then(Option::as_ref);
+        ty.expect("the number of a type")
+    }
+
+    /// Rows for a group's types, one after the other.
+    fn number(&mut self, group: &[SubType]) -> Arc<[u32]> {
+        let mut depths: Vec<u32> = Vec::with_capacity(group.len());
+        let mut numbers = Vec::with_capacity(group.len());
+        for ty in group {
+            // A supertype comes first: it has been given its number, or its depth just now.
+            let depth = match ty.supertype {
+                Some(ConcreteType::Recursive(position)) => depths[position as usize] + 1,
+                _ => self.depth(ty),
+            };
+            depths.push(depth);
+            let row = u32::try_from(self.types.len()).ok().and_then(|row| row.checked_mul(gc::ROW));
+            numbers.push(row.expect("fewer than 2^29 rows of types"));
+            let rows = (depth / gc::ROW + 1) as usize;
+            self.types.resize(self.types.len() + rows, None);
+        }
+        numbers.into()
+    }
+
+    /// Number of ancestors of a type whose supertype is registered.
+    fn depth(&self, ty: &SubType) -> u32 {
+        match ty.supertype {
+            Some(ConcreteType::Engine(number)) => self.get(number).depth + 1,
+            _ => 0,
+        }
+    }
+
+    /// The ancestor of a type at a depth, the type itself at its own.
+    fn ancestor(&self, number: u32, depth: u32) -> Option<u32> {
+        let mut number = number;
+        loop {
+            let ty = self.get(number);
+            match (ty.depth.cmp(&depth), ty.ty.supertype) {
+                (std::cmp::Ordering::Equal, _) => return Some(number),
+                (std::cmp::Ordering::Greater, Some(ConcreteType::Engine(supertype))) => {
+                    number = supertype;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Writes what generated code reads of a type.
+    fn write_row(&self, table: &SupertypeTable, number: u32, ty: &RegisteredType) {
+        let mut ancestor = number;
+        let mut supertype = ty.ty.supertype;
+        for depth in (0..=ty.depth).rev() {
+            table.write(number, depth, ancestor);
+            if let Some(ConcreteType::Engine(number)) = supertype {
+                ancestor = number;
+                supertype = self.get(number).ty.supertype;
+            }
+        }
+    }
+}
+
+fn objects(ty: &CompositeType) -> ObjectLayout {
+    match ty {
+        CompositeType::Func(_) => ObjectLayout::Func,
+        CompositeType::Struct(ty) => {
+            let fields = ty.fields.iter().map(|field| field.storage);
+            ObjectLayout::Struct(StructLayout::of_struct(fields))
+        }
+        CompositeType::Array(ty) => ObjectLayout::Array(ty.element.storage),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use wrun_module::{ConcreteType, FuncType, HeapType, RefType, TypeIndex, ValType};
+    use wrun_module::{
+        CompositeKind, ConcreteType, FieldType, FuncType, HeapType, RefType, StorageType,
+        StructType, SubType, TypeIndex, ValType, gc,
+    };
 
     use super::TypeRegistry;
 
-    fn taking(index: u32) -> FuncType {
-        let heap = HeapType::ConcreteFunc(ConcreteType::Declared(TypeIndex(index)));
-        FuncType::new([ValType::Ref(RefType { nullable: true, heap })], [])
+    fn declared(kind: CompositeKind, index: u32) -> ValType {
+        let heap = HeapType::concrete(kind, ConcreteType::Declared(TypeIndex(index)));
+        ValType::Ref(RefType { nullable: true, heap })
+    }
+
+    fn taking(index: u32) -> SubType {
+        SubType::plain(FuncType::new([declared(CompositeKind::Func, index)], []))
+    }
+
+    fn structure(fields: &[ValType], supertype: Option<u32>) -> SubType {
+        let field = |&ty| FieldType { storage: StorageType::Val(ty), mutable: false };
+        SubType {
+            is_final: false,
+            supertype: supertype.map(|index| ConcreteType::Declared(TypeIndex(index))),
+            composite: StructType { fields: fields.iter().map(field).collect() }.into(),
+        }
+    }
+
+    fn node(index: u32) -> ValType {
+        declared(CompositeKind::Struct, index)
     }
 
     #[test]
     fn types_that_are_built_in_the_same_way_are_equal() {
-        let registry = TypeRegistry::default();
-        let (empty, i32) = (FuncType::new([], []), FuncType::new([ValType::I32], []));
-        let first = registry.register(&[empty.clone(), taking(0), taking(1)]);
-        let second = registry.register(&[i32, empty, taking(1), taking(0), taking(2)]);
+        let registry = TypeRegistry::new().unwrap();
+        let empty = SubType::plain(FuncType::new([], []));
+        let i32 = SubType::plain(FuncType::new([ValType::I32], []));
+        let first = registry.register(&[empty.clone(), taking(0), taking(1)], &[1, 1, 1]);
+        let second =
+            registry.register(&[i32, empty, taking(1), taking(0), taking(2)], &[1, 1, 1, 1, 1]);
         assert_eq!(second[1], first[0]);
         assert_eq!(second[2], first[1]);
         assert_ne!(second[3], first[1], "it takes functions of another type");
         assert_eq!(second[4], first[2]);
+    }
+
+    #[test]
+    fn recursive_types_are_equal_by_group_and_position() {
+        let registry = TypeRegistry::new().unwrap();
+        let first = registry.register(&[structure(&[node(0)], None)], &[1]);
+        let unrelated = structure(&[], None);
+        let second = registry.register(&[unrelated.clone(), structure(&[node(1)], None)], &[1, 1]);
+        assert_eq!(first[0], second[1]);
+        // Unrolled once it is another type, and so it is in a larger group.
+        let unrolled =
+            registry.register(&[structure(&[node(0)], None), structure(&[node(0)], None)], &[1, 1]);
+        assert_ne!(unrolled[1], first[0]);
+        let larger = registry.register(&[structure(&[node(0)], None), unrelated], &[2]);
+        assert_ne!(larger[0], first[0]);
+    }
+
+    #[test]
+    fn subtypes_are_found_by_their_row_at_every_depth() {
+        let registry = TypeRegistry::new().unwrap();
+        let depth = 3 * gc::ROW + 2;
+        let types: Vec<SubType> =
+            (0..depth).map(|index| structure(&[], index.checked_sub(1))).collect();
+        let numbers = registry.register(&types, &vec![1; types.len()]);
+        let others = registry.register(&[structure(&[ValType::I32], None)], &[1]);
+        for (deep, &found) in numbers.iter().enumerate() {
+            for (high, &expected) in numbers.iter().enumerate() {
+                assert_eq!(registry.is_subtype(found, expected), high <= deep);
+                // As generated code does it, without a look at the depth of what is found.
+                let entry = registry.supertypes().read(found, high as u32);
+                assert_eq!(entry == expected, high <= deep, "{deep} as {high}");
+            }
+            assert!(
+                !registry.is_subtype(found, others[0]) && !registry.is_subtype(others[0], found)
+            );
+        }
+    }
+
+    #[test]
+    fn a_supertype_may_be_in_the_same_group() {
+        let registry = TypeRegistry::new().unwrap();
+        let types = [structure(&[node(1)], None), structure(&[node(1), node(0)], Some(0))];
+        let numbers = registry.register(&types, &[2]);
+        assert!(registry.is_subtype(numbers[1], numbers[0]));
+        assert!(!registry.is_subtype(numbers[0], numbers[1]));
     }
 }

@@ -89,10 +89,7 @@ impl Val {
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(V128::from(0)),
-            ValType::Ref(RefType { heap: HeapType::Func | HeapType::ConcreteFunc(_), .. }) => {
-                Val::FuncRef(None)
-            }
-            ValType::Ref(RefType { heap: HeapType::Extern, .. }) => Val::ExternRef(None),
+            ValType::Ref(ty) => Ref::null(ty.heap).into(),
         }
     }
 
@@ -161,10 +158,7 @@ impl Ref {
 
     /// The null reference of a type.
     pub fn null(heap: HeapType) -> Ref {
-        match heap {
-            HeapType::Func | HeapType::ConcreteFunc(_) => Ref::Func(None),
-            HeapType::Extern => Ref::Extern(None),
-        }
+        if heap.is_func() { Ref::Func(None) } else { Ref::Extern(None) }
     }
 }
 

@@ -98,7 +98,7 @@ impl<'m> FuncTranslator<'_, 'm> {
         let flags = self.reference_flags(None);
         let context = self.ins().load(POINTER, flags, reference, func_ref::CONTEXT as i32);
         let callee = Callee::Indirect(self.indirect_signature(ty, Convention::Native), code);
-        self.call_native(callee, context, &self.env.module.info.types[ty.index()]);
+        self.call_native(callee, context, self.env.module.info.func_type(ty));
     }
 
     pub(super) fn visit_return(&mut self) {
@@ -206,7 +206,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn indirect_signature(&mut self, ty: TypeIndex, convention: Convention) -> SigRef {
         let (builder, env) = (&mut self.builder, self.env);
         *self.signatures.entry((ty, convention)).or_insert_with(|| {
-            let ty = &env.module.info.types[ty.index()];
+            let ty = env.module.info.func_type(ty);
             builder.import_signature(env.abi.signature_of(ty, convention))
         })
     }

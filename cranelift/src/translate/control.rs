@@ -7,11 +7,11 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Value};
 use wasmparser::{BlockType, BrTable};
-use wrun_module::{TrapCode, ValType};
+use wrun_module::{TrapCode, TypeIndex, ValType};
 
 use super::{
     frame::{ElseEdge, Frame, FrameKind},
-    function::{FuncTranslator, val_type},
+    function::FuncTranslator,
 };
 use crate::{abi::clif_type, traps::clif_trap};
 
@@ -268,7 +268,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     fn block_type(&mut self, blockty: BlockType) -> (&'m [ValType], &'m [ValType]) {
         match blockty {
             BlockType::Empty => (&[], &[]),
-            BlockType::Type(ty) => match val_type(ty) {
+            BlockType::Type(ty) => match self.env.module.info.body_val_type(ty) {
                 Some(ty) => (&[], single(ty)),
                 None => {
                     self.refuse("block of an unknown type");
@@ -276,7 +276,7 @@ impl<'m> FuncTranslator<'_, 'm> {
                 }
             },
             BlockType::FuncType(index) => {
-                let ty = &self.env.module.info.types[index as usize];
+                let ty = self.env.module.info.func_type(TypeIndex(index));
                 (ty.params(), ty.results())
             }
         }
@@ -285,17 +285,15 @@ impl<'m> FuncTranslator<'_, 'm> {
 
 /// A list of one type.
 fn single(ty: ValType) -> &'static [ValType] {
-    use wrun_module::HeapType;
     match ty {
         ValType::I32 => &[ValType::I32],
         ValType::I64 => &[ValType::I64],
         ValType::F32 => &[ValType::F32],
         ValType::F64 => &[ValType::F64],
         ValType::V128 => &[ValType::V128],
-        // Neither nullability nor a function's type makes a difference to how a reference is held.
-        ValType::Ref(ty) => match ty.heap {
-            HeapType::Func | HeapType::ConcreteFunc(_) => &[ValType::FUNCREF],
-            HeapType::Extern => &[ValType::EXTERNREF],
-        },
+        // What matters is how a reference is held, and whether the collector has to know of it.
+        ValType::Ref(ty) if ty.heap.is_func() => &[ValType::FUNCREF],
+        ValType::Ref(ty) if ty.heap.is_traced() => &[ValType::ANYREF],
+        ValType::Ref(_) => &[ValType::I31REF],
     }
 }

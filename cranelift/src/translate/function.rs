@@ -20,8 +20,7 @@ use cranelift_codegen::{
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::PointerWidth;
-use wasmparser::UnpackedIndex;
-use wrun_module::{ConcreteType, FuncIndex, FuncType, HeapType, RefType, TypeIndex, ValType};
+use wrun_module::{FuncIndex, FuncType, TypeIndex};
 
 use super::{context::Context, frame::Frame};
 use crate::{
@@ -112,7 +111,9 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
     /// They begin as zero without any instruction here: the frontend gives a variable that is read before it is
     /// written a zero in the entry block, so that only locals whose first value matters cost anything.
     pub(super) fn declare_locals(&mut self, count: u32, ty: wasmparser::ValType) {
-        let Some(ty) = val_type(ty) else { return self.refuse("local of an unknown type") };
+        let Some(ty) = self.env.module.info.body_val_type(ty) else {
+            return self.refuse("local of an unknown type");
+        };
         for _ in 0..count {
             self.builder.declare_var(clif_type(ty));
         }
@@ -300,31 +301,5 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         let (x, y) = self.pop2();
         let result = op(self.ins(), x, y);
         self.push(result);
-    }
-}
-
-/// The value type of the parser as the module's. Nothing for types that no supported proposal has.
-pub(super) fn val_type(ty: wasmparser::ValType) -> Option<ValType> {
-    Some(match ty {
-        wasmparser::ValType::I32 => ValType::I32,
-        wasmparser::ValType::I64 => ValType::I64,
-        wasmparser::ValType::F32 => ValType::F32,
-        wasmparser::ValType::F64 => ValType::F64,
-        wasmparser::ValType::V128 => ValType::V128,
-        wasmparser::ValType::Ref(ty) => {
-            ValType::Ref(RefType { nullable: ty.is_nullable(), heap: heap_type(ty.heap_type())? })
-        }
-    })
-}
-
-/// The heap type of the parser as the module's.
-pub(super) fn heap_type(ty: wasmparser::HeapType) -> Option<HeapType> {
-    match ty {
-        wasmparser::HeapType::FUNC => Some(HeapType::Func),
-        wasmparser::HeapType::EXTERN => Some(HeapType::Extern),
-        wasmparser::HeapType::Concrete(UnpackedIndex::Module(index)) => {
-            Some(HeapType::ConcreteFunc(ConcreteType::Declared(TypeIndex(index))))
-        }
-        _ => None,
     }
 }

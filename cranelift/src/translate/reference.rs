@@ -3,12 +3,14 @@
 use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};
 use wrun_module::{FuncIndex, RefType, TrapCode, ValType, layout};
 
-use super::function::{FuncTranslator, heap_type};
+use super::function::FuncTranslator;
 use crate::{abi::clif_type, traps::clif_trap};
 
 impl FuncTranslator<'_, '_> {
     pub(super) fn visit_ref_null(&mut self, hty: wasmparser::HeapType) {
-        let Some(heap) = heap_type(hty) else { return self.refuse("ref.null of an unknown type") };
+        let Some(heap) = self.env.module.info.body_heap_type(hty) else {
+            return self.refuse("ref.null of an unknown type");
+        };
         let ty = clif_type(ValType::Ref(RefType { nullable: true, heap }));
         let null = self.ins().iconst(ty, 0);
         self.push(null);

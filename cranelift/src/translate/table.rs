@@ -1,7 +1,7 @@
 //! Single elements of tables, inline; whole ranges are in `bulk`.
 
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, condcodes::IntCC, types::I64};
-use wrun_module::{HeapType, TableIndex, TableType, TrapCode, ValType, layout};
+use wrun_module::{TableIndex, TableType, TrapCode, ValType, layout};
 
 use super::{context::Region, function::FuncTranslator};
 use crate::abi::clif_type;
@@ -22,10 +22,7 @@ impl<'m> FuncTranslator<'_, 'm> {
         let index = self.extend_index(index);
         let length = self.table_length(table);
         let out_of_bounds = self.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
-        let size = match self.table_type(table).element.heap {
-            HeapType::Func | HeapType::ConcreteFunc(_) => layout::POINTER_SIZE,
-            HeapType::Extern => 4,
-        };
+        let size = clif_type(ValType::Ref(self.table_type(table).element)).bytes();
         let base = self.table_base(table);
         // When this wraps around, the index is out of bounds: a table has far fewer elements.
         let offset = self.ins().ishl_imm_u(index, i64::from(size.trailing_zeros()));

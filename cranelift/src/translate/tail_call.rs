@@ -72,7 +72,7 @@ impl FuncTranslator<'_, '_> {
 
     /// Pops the arguments and gives control to a function of type `ty` for good.
     fn tail_call(&mut self, ty: TypeIndex, callee: &Entries) {
-        let func_type = &self.env.module.info.types[ty.index()];
+        let func_type = self.env.module.info.func_type(ty);
         let mut args = vec![callee.context];
         self.pop_all(func_type.params().len(), &mut args);
         let (tail, native) = (self.builder.create_block(), self.builder.create_block());

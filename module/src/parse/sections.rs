@@ -7,15 +7,17 @@ use wasmparser::{
 
 use super::{Result, convert, names::Names};
 use crate::{
-    ConstOp, CustomSection, DataSegment, ElementItems, ElementKind, ElementSegment, Export,
-    ExternIndex, FuncIndex, FuncRefDecl, GlobalDecl, Import, ImportKind, MemoryIndex, ModuleInfo,
-    ParsedModule, TableDecl, TableIndex, TypeIndex,
+    CompositeKind, ConstOp, CustomSection, DataSegment, ElementItems, ElementKind, ElementSegment,
+    Export, ExternIndex, FuncIndex, FuncRefDecl, GlobalDecl, Import, ImportKind, MemoryIndex,
+    ModuleInfo, ParsedModule, TableDecl, TableIndex, TypeIndex,
 };
 
 /// A module in the making.
 #[derive(Debug, Default)]
 pub(super) struct Builder<'a> {
     info: ModuleInfo,
+    /// What each type is, also of those that are not in `info` yet.
+    kinds: Vec<CompositeKind>,
     func_types: Vec<TypeIndex>,
     /// Bodies of the defined functions.
     pub(super) bodies: Vec<FunctionBody<'a>>,
@@ -32,8 +34,13 @@ impl<'a> Builder<'a> {
             Payload::TypeSection(section) => {
                 for item in section.into_iter_with_offsets() {
                     let (offset, group) = item?;
+                    // The types of a group may name those behind them.
+                    for ty in group.types() {
+                        self.kinds.push(convert::kind(ty, offset)?);
+                    }
+                    self.info.rec_groups.push(group.types().len() as u32);
                     for ty in group.into_types() {
-                        self.info.types.push(convert::sub_type(&ty, offset)?);
+                        self.info.types.push(convert::sub_type(&self.kinds, &ty, offset)?);
                     }
                 }
             }
@@ -53,9 +60,14 @@ impl<'a> Builder<'a> {
             Payload::GlobalSection(section) => {
                 for item in section.into_iter_with_offsets() {
                     let (offset, global) = item?;
-                    let ty = convert::global_type(global.ty, offset)?;
-                    let init = Some(convert::const_expr(&global.init_expr)?);
+                    let ty = convert::global_type(&self.kinds, global.ty, offset)?;
+                    let init = Some(convert::const_expr(&self.kinds, &global.init_expr)?);
                     self.info.globals.push(GlobalDecl { ty, init });
+                }
+            }
+            Payload::TagSection(section) => {
+                for tag in section {
+                    self.info.tags.push(TypeIndex(tag?.func_type_idx));
                 }
             }
             Payload::ExportSection(section) => {
@@ -86,7 +98,7 @@ impl<'a> Builder<'a> {
     fn imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<()> {
         for item in section.into_imports_with_offsets() {
             let (offset, import) = item?;
-            let kind = convert::import_kind(import.ty, offset)?;
+            let kind = convert::import_kind(&self.kinds, import.ty, offset)?;
             match kind {
                 ImportKind::Func(ty) => {
                     self.func_types.push(ty);
@@ -104,6 +116,10 @@ impl<'a> Builder<'a> {
                     self.info.globals.push(GlobalDecl { ty, init: None });
                     self.info.num_imported_globals += 1;
                 }
+                ImportKind::Tag(ty) => {
+                    self.info.tags.push(ty);
+                    self.info.num_imported_tags += 1;
+                }
             }
             self.info.imports.push(Import {
                 module: import.module.to_owned(),
@@ -117,10 +133,10 @@ impl<'a> Builder<'a> {
     fn tables(&mut self, section: wasmparser::TableSectionReader<'a>) -> Result<()> {
         for item in section.into_iter_with_offsets() {
             let (offset, table) = item?;
-            let ty = convert::table_type(table.ty, offset)?;
+            let ty = convert::table_type(&self.kinds, table.ty, offset)?;
             let init = match table.init {
                 TableInit::RefNull => None,
-                TableInit::Expr(expr) => Some(convert::const_expr(&expr)?),
+                TableInit::Expr(expr) => Some(convert::const_expr(&self.kinds, &expr)?),
             };
             self.info.tables.push(TableDecl { ty, init });
         }
@@ -135,7 +151,7 @@ impl<'a> Builder<'a> {
                 WasmElementKind::Declared => ElementKind::Declared,
                 WasmElementKind::Active { table_index, offset_expr } => ElementKind::Active {
                     table: TableIndex(table_index.unwrap_or(0)),
-                    offset: convert::const_expr(&offset_expr)?,
+                    offset: convert::const_expr(&self.kinds, &offset_expr)?,
                 },
             };
             let (ty, items) = match segment.items {
@@ -145,9 +161,10 @@ impl<'a> Builder<'a> {
                     (crate::RefType::FUNCREF, items)
                 }
                 WasmElementItems::Expressions(ty, exprs) => {
-                    let exprs = exprs.into_iter().map(|expr| convert::const_expr(&expr?));
+                    let exprs =
+                        exprs.into_iter().map(|expr| convert::const_expr(&self.kinds, &expr?));
                     let items = ElementItems::Expressions(exprs.collect::<Result<_>>()?);
-                    (convert::ref_type(ty, offset)?, items)
+                    (convert::ref_type(&self.kinds, ty, offset)?, items)
                 }
             };
             self.info.elements.push(ElementSegment { kind, ty, items });
@@ -163,7 +180,7 @@ impl<'a> Builder<'a> {
                 DataKind::Passive => DataSegment::Passive,
                 DataKind::Active { memory_index, offset_expr } => DataSegment::Active {
                     memory: MemoryIndex(memory_index),
-                    offset: convert::const_expr(&offset_expr)?,
+                    offset: convert::const_expr(&self.kinds, &offset_expr)?,
                 },
             });
         }

@@ -161,6 +161,15 @@ impl NewInstance<'_> {
                 ConstOp::RefFunc(func) => {
                     Func::from_handle(self.store.instance_func(self.position, func)).into()
                 }
+                // Their proposal is not implemented yet: modules that use them are refused when they are parsed.
+                ConstOp::RefI31
+                | ConstOp::StructNew(_)
+                | ConstOp::StructNewDefault(_)
+                | ConstOp::ArrayNew(_)
+                | ConstOp::ArrayNewDefault(_)
+                | ConstOp::ArrayNewFixed(..)
+                | ConstOp::AnyConvertExtern
+                | ConstOp::ExternConvertAny => unreachable!("validated: {op:?}"),
                 ConstOp::I32Add => i32_operation(&mut stack, i32::wrapping_add),
                 ConstOp::I32Sub => i32_operation(&mut stack, i32::wrapping_sub),
                 ConstOp::I32Mul => i32_operation(&mut stack, i32::wrapping_mul),

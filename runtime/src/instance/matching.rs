@@ -2,12 +2,22 @@
 //!
 //! Source: spec, *Structure › Types › Matching*, and *Embedding*: sizes of tables and memories are the present ones.
 
-use wrun_module::{ExternType, Limits};
+use wrun_module::{ExternType, Limits, TagType};
 
 use crate::{
     Error, Extern, ImportProblem, LinkError, Module, Result,
+    types::TypeRegistry,
     vm::{StoreOpaque, VmImports},
 };
+
+/// The type of what is imported, or of what is given for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item<'a> {
+    /// The type, which names others by their numbers.
+    pub(crate) ty: &'a ExternType,
+    /// The number of a function's or a tag's type in the engine: the same functions in another recursion group are others.
+    pub(crate) type_id: Option<u32>,
+}
 
 /// The imports by kind, when all fit.
 ///
@@ -26,7 +36,8 @@ pub(super) fn check(store: &StoreOpaque, module: &Module, given: &[Extern]) -> R
     for (import, &item) in module.imports().zip(given) {
         item.assert_in(store);
         let found = type_in(store, item);
-        if !matches(&found, import.ty()) {
+        let given = Item { ty: &found, type_id: type_id(store, item) };
+        if !matches(store.engine().types(), given, import.item()) {
             problems.push(ImportProblem::new(&import, Some(found)));
         }
         match item {
@@ -34,15 +45,30 @@ pub(super) fn check(store: &StoreOpaque, module: &Module, given: &[Extern]) -> R
             Extern::Table(table) => imports.tables.push(table.position(store)),
             Extern::Memory(memory) => imports.memories.push(memory.position(store)),
             Extern::Global(global) => imports.globals.push(global.position(store)),
+            Extern::Tag(tag) => imports.tags.push(tag.position(store)),
         }
     }
     if problems.is_empty() { Ok(imports) } else { Err(LinkError::new(module, problems).into()) }
 }
 
+/// The number of the type of a function or a tag.
+pub(crate) fn type_id(store: &StoreOpaque, item: Extern) -> Option<u32> {
+    match item {
+        Extern::Func(func) => Some(func.handle().type_id(store)),
+        Extern::Tag(tag) => Some(store.tag_type_id(tag.position(store))),
+        Extern::Table(_) | Extern::Memory(_) | Extern::Global(_) => None,
+    }
+}
+
 fn type_in(store: &StoreOpaque, item: Extern) -> ExternType {
     match item {
         Extern::Func(func) => {
-            ExternType::Func((*store.engine().types().get(func.handle().type_id(store))).clone())
+            let ty = store.engine().types().get(func.handle().type_id(store));
+            ExternType::Func(ty.func().clone())
+        }
+        Extern::Tag(tag) => {
+            let ty = store.engine().types().get(store.tag_type_id(tag.position(store)));
+            ExternType::Tag(TagType { func: ty.func().clone() })
         }
         Extern::Table(table) => {
             let table = store.table(table.position(store));
@@ -61,9 +87,16 @@ fn type_in(store: &StoreOpaque, item: Extern) -> ExternType {
 }
 
 /// Whether something of type `found` can be imported as `expected`.
-pub(crate) fn matches(found: &ExternType, expected: &ExternType) -> bool {
-    match (found, expected) {
-        (ExternType::Func(found), ExternType::Func(expected)) => found == expected,
+pub(crate) fn matches(types: &TypeRegistry, found: Item<'_>, expected: Item<'_>) -> bool {
+    match (found.ty, expected.ty) {
+        (ExternType::Func(_), ExternType::Func(_)) => match (found.type_id, expected.type_id) {
+            (Some(found), Some(expected)) => types.is_subtype(found, expected),
+            _ => false,
+        },
+        // What is thrown with a tag is caught with it: both sides have to see the same values.
+        (ExternType::Tag(_), ExternType::Tag(_)) => {
+            found.type_id.is_some() && found.type_id == expected.type_id
+        }
         (ExternType::Table(found), ExternType::Table(expected)) => {
             found.element == expected.element
                 && found.table64 == expected.table64
@@ -82,7 +115,7 @@ pub(crate) fn matches(found: &ExternType, expected: &ExternType) -> bool {
                 && if found.mutable {
                     found.content == expected.content
                 } else {
-                    found.content.matches(expected.content)
+                    types.val_type_matches(found.content, expected.content)
                 }
         }
         _ => false,
@@ -102,7 +135,14 @@ fn limits_match(found: Limits, expected: Limits) -> bool {
 mod tests {
     use wrun_module::{ExternType, Limits, MemoryType, RefType, TableType};
 
-    use super::matches;
+    use super::Item;
+    use crate::types::TypeRegistry;
+
+    fn matches(found: &ExternType, expected: &ExternType) -> bool {
+        let types = TypeRegistry::new().unwrap();
+        let item = |ty| Item { ty, type_id: None };
+        super::matches(&types, item(found), item(expected))
+    }
 
     fn memory(min: u64, max: Option<u64>) -> ExternType {
         ExternType::Memory(MemoryType::new(Limits { min, max }))

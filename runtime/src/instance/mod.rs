@@ -6,11 +6,11 @@ mod matching;
 use wrun_module::ExternIndex;
 
 use crate::{
-    AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table,
+    AsContext, AsContextMut, Error, Extern, Func, Global, Memory, Module, Result, Table, Tag,
     TypeMismatch, TypedFunc, WasmParams, WasmResults, store::StoreId, vm::StoreOpaque,
 };
 
-pub(crate) use matching::matches;
+pub(crate) use matching::{Item, matches, type_id};
 
 /// An instance in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -132,5 +132,6 @@ fn item_of(store: &StoreOpaque, position: usize, item: ExternIndex) -> Extern {
         ExternIndex::Table(table) => Table::at(store, instance.table(table)).into(),
         ExternIndex::Memory(memory) => Memory::at(store, instance.memory(memory)).into(),
         ExternIndex::Global(global) => Global::at(store, instance.global(global)).into(),
+        ExternIndex::Tag(tag) => Tag::at(store, instance.tag(tag)).into(),
     }
 }

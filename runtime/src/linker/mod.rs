@@ -9,7 +9,9 @@ use wrun_module::{ExternType, FuncType};
 
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Error, Extern, Func, Instance, IntoFunc, Memory,
-    Module, Result, SharedMemory, Val, instance::matches, vm::HostFuncDef,
+    Module, Result, SharedMemory, Val,
+    instance::{Item, matches, type_id},
+    vm::{HostFuncDef, StoreOpaque},
 };
 
 pub use error::{ImportProblem, LinkError};
@@ -41,6 +43,15 @@ impl Definition {
             Definition::Extern(item) => item.ty(store),
             Definition::Host(def) => ExternType::Func(def.ty().clone()),
             Definition::SharedMemory(memory) => ExternType::Memory(memory.ty()),
+        }
+    }
+
+    /// The number of its type in the engine, for what types are compared by it.
+    fn type_id(&self, store: &StoreOpaque) -> Option<u32> {
+        match self {
+            Definition::Extern(item) => type_id(store, *item),
+            Definition::Host(def) => Some(store.engine().types().id(def.ty())),
+            Definition::SharedMemory(_) => None,
         }
     }
 }
@@ -266,7 +277,9 @@ impl<T: 'static> Linker<T> {
                 None => problems.push(ImportProblem::new(&import, None)),
                 Some(definition) => {
                     let ty = definition.ty(&store);
-                    if !matches(&ty, import.ty()) {
+                    let type_id = definition.type_id(store.as_context().opaque());
+                    let given = Item { ty: &ty, type_id };
+                    if !matches(self.engine.types(), given, import.item()) {
                         problems.push(ImportProblem::new(&import, Some(ty)));
                     }
                     found.push(definition);

@@ -3,11 +3,11 @@
 use wrun_module::ExternType;
 
 use super::Linker;
-use crate::{AsContextMut, Error, Extern, Global, Memory, Module, Ref, Result, Table, Val};
+use crate::{AsContextMut, Error, Extern, Global, Memory, Module, Ref, Result, Table, Tag, Val};
 
 impl<T: 'static> Linker<T> {
     /// Defines each function that a module imports and that is not defined as one that fails when it is called, naming
-    /// itself. Tables, memories and globals stay unknown.
+    /// itself. Tables, memories, globals and tags stay unknown.
     ///
     /// # Errors
     /// None at present.
@@ -58,6 +58,7 @@ impl<T: 'static> Linker<T> {
                     Table::new(&mut store, *ty, Ref::null(ty.element.heap))?.into()
                 }
                 ExternType::Memory(ty) => Memory::new(&mut store, *ty)?.into(),
+                ExternType::Tag(ty) => Tag::new(&mut store, ty)?.into(),
                 ExternType::Global(ty) => {
                     Global::new(&mut store, *ty, Val::zero(ty.content))?.into()
                 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use wrun_module::{
-    DataIndex, DataPlace, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
+    DataIndex, DataPlace, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
     layout::{GlobalPlace, context},
 };
 
@@ -28,6 +28,7 @@ pub(crate) struct VmImports {
     pub(crate) tables: Vec<usize>,
     pub(crate) memories: Vec<usize>,
     pub(crate) globals: Vec<usize>,
+    pub(crate) tags: Vec<usize>,
 }
 
 /// An instance.
@@ -39,6 +40,7 @@ pub(crate) struct VmInstance {
     tables: Vec<usize>,
     memories: Vec<usize>,
     globals: Vec<usize>,
+    tags: Vec<usize>,
     imported_funcs: Vec<FuncHandle>,
     /// The elements of each segment; none once it is dropped.
     elements: Vec<Box<[VmRef]>>,
@@ -100,12 +102,15 @@ impl StoreOpaque {
     ) -> Result<usize, Error> {
         let position = self.next_instance()?;
         let info = module.info();
-        let VmImports { funcs, mut tables, mut memories, mut globals } = imports;
+        let VmImports { funcs, mut tables, mut memories, mut globals, mut tags } = imports;
         for table in &info.tables[tables.len()..] {
             tables.push(self.add_table(table.ty)?);
         }
         for &memory in &info.memories[memories.len()..] {
             memories.push(self.add_memory(memory)?);
+        }
+        for &ty in &info.tags[tags.len()..] {
+            tags.push(self.add_tag(module.type_ids()[ty.index()])?);
         }
         let context = ContextBlock::new(module.layout().size());
         self.write_head(&context, module, position);
@@ -129,6 +134,10 @@ impl StoreOpaque {
             let slot = self.memory(memory).slot();
             context.write(layout.memory(MemoryIndex::from_index(index)), slot);
         }
+        for (index, &tag) in tags.iter().enumerate() {
+            // Their number is bounded when they are made.
+            context.write(layout.tag(TagIndex::from_index(index)), tag as u32);
+        }
         for index in 0..info.globals.len() {
             match layout.global(GlobalIndex::from_index(index)) {
                 GlobalPlace::Pointer(offset) => {
@@ -148,6 +157,7 @@ impl StoreOpaque {
             tables,
             memories,
             globals,
+            tags,
             imported_funcs: funcs,
             elements: vec![Box::default(); info.elements.len()],
             dropped_data: vec![false; info.data.len()],
@@ -163,6 +173,7 @@ impl StoreOpaque {
                 libcalls: LIBCALLS.as_ptr().cast(),
                 type_ids: module.type_ids().as_ptr(),
                 instance: position,
+                supertypes: self.engine().types().supertypes().base(),
             },
         );
     }
@@ -260,6 +271,11 @@ impl VmInstance {
     /// Position of a global in the store.
     pub(crate) fn global(&self, global: GlobalIndex) -> usize {
         self.globals[global.index()]
+    }
+
+    /// Position of a tag in the store.
+    pub(crate) fn tag(&self, tag: TagIndex) -> usize {
+        self.tags[tag.index()]
     }
 
     /// Position of the memory exported as `memory`.

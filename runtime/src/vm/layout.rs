@@ -63,6 +63,8 @@ pub(super) struct VmInstanceHead {
     pub(super) type_ids: *const u32,
     /// Position of the instance in its store.
     pub(super) instance: usize,
+    /// The engine's table of supertypes.
+    pub(super) supertypes: *const u32,
 }
 
 /// The context of a host function. What lies behind `array_entry` is the runtime's own.
@@ -185,6 +187,7 @@ assert_layout! {
         libcalls = layout::context::LIBCALLS,
         type_ids = layout::context::TYPE_IDS,
         instance = layout::context::INSTANCE,
+        supertypes = layout::context::SUPERTYPES,
     } size layout::context::HEAD_SIZE;
     VmHostFunc {
         head.magic = layout::host_func::MAGIC,

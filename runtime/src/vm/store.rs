@@ -43,6 +43,8 @@ pub struct StoreOpaque {
     memories: Vec<StoreMemory>,
     tables: Vec<Box<VmTable>>,
     globals: Vec<StoreGlobal>,
+    /// The number of each tag's type in the engine.
+    tags: Vec<u32>,
     host_funcs: Vec<StoreHostFunc>,
     externals: Vec<Box<dyn Any + Send + Sync>>,
     limits: StoreLimits,
@@ -88,6 +90,7 @@ impl StoreOpaque {
             memories: Vec::new(),
             tables: Vec::new(),
             globals: Vec::new(),
+            tags: Vec::new(),
             host_funcs: Vec::new(),
             externals: Vec::new(),
             limits: StoreLimits::default(),
@@ -267,6 +270,25 @@ impl StoreOpaque {
     /// The type of a global.
     pub(crate) fn global_type(&self, position: usize) -> GlobalType {
         self.globals[position].ty
+    }
+
+    // Tags
+
+    /// Makes a tag and gives its position, which is also its number for generated code.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(crate) fn add_tag(&mut self, type_id: u32) -> Result<usize, Error> {
+        if self.tags.len() >= u32::MAX as usize {
+            return Err(Error::limit("too many tags".to_owned()));
+        }
+        self.tags.push(type_id);
+        Ok(self.tags.len() - 1)
+    }
+
+    /// The number of a tag's type in the engine.
+    pub(crate) fn tag_type_id(&self, position: usize) -> u32 {
+        self.tags[position]
     }
 
     // Functions

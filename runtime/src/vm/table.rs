@@ -2,7 +2,7 @@
 
 use std::{io, ptr::NonNull, slice};
 
-use wrun_module::{HeapType, TableType};
+use wrun_module::TableType;
 
 use super::{
     layout::{VmDefinition, VmFuncRef},
@@ -190,8 +190,5 @@ enum ElementsMut<'a> {
 
 /// Bytes of an element.
 fn element_size(ty: TableType) -> u64 {
-    match ty.element.heap {
-        HeapType::Func | HeapType::ConcreteFunc(_) => 8,
-        HeapType::Extern => 4,
-    }
+    if ty.element.heap.is_func() { 8 } else { 4 }
 }

@@ -21,14 +21,15 @@ impl Val {
     /// When it is a function of another store.
     pub(crate) fn is_of(&self, store: &StoreOpaque, ty: ValType) -> bool {
         let ValType::Ref(ty) = ty else { return self.ty() == ty };
-        match (*self, ty.heap) {
-            (Val::FuncRef(None), HeapType::Func | HeapType::ConcreteFunc(_))
-            | (Val::ExternRef(None), HeapType::Extern) => ty.nullable,
-            (Val::FuncRef(Some(func)), expected) => {
+        match *self {
+            Val::FuncRef(None) => ty.nullable && ty.heap.is_func(),
+            Val::ExternRef(None) => ty.nullable && ty.heap.top() == HeapType::Extern,
+            Val::FuncRef(Some(func)) => {
                 let found = ConcreteType::Engine(func.handle().type_id(store));
-                HeapType::ConcreteFunc(found).matches(expected)
+                let types = store.engine().types();
+                types.heap_type_matches(HeapType::ConcreteFunc(found), ty.heap)
             }
-            (Val::ExternRef(Some(_)), expected) => expected == HeapType::Extern,
+            Val::ExternRef(Some(_)) => ty.heap == HeapType::Extern,
             _ => false,
         }
     }
@@ -44,11 +45,11 @@ impl Val {
             ValType::F32 => Val::F32(value.to_u32()),
             ValType::F64 => Val::F64(value.to_u64()),
             ValType::V128 => Val::V128(V128::from(value.to_u128())),
-            ValType::Ref(RefType { heap: HeapType::Func | HeapType::ConcreteFunc(_), .. }) => {
+            ValType::Ref(ty) if ty.heap.is_func() => {
                 // SAFETY: the caller vouches for the reference.
                 unsafe { Ref::from_vm(VmRef(value.to_u64()), HeapType::Func, store).into() }
             }
-            ValType::Ref(RefType { heap: HeapType::Extern, .. }) => {
+            ValType::Ref(_) => {
                 let value = VmRef::external(value.to_u32());
                 // SAFETY: the caller vouches for the reference.
                 unsafe { Ref::from_vm(value, HeapType::Extern, store).into() }
@@ -79,13 +80,12 @@ impl Ref {
     /// # Safety
     /// The element holds a reference to this kind of thing, of the store.
     unsafe fn from_vm(value: VmRef, heap: HeapType, store: &StoreOpaque) -> Self {
-        match heap {
-            HeapType::Func | HeapType::ConcreteFunc(_) => {
-                let pointer = NonNull::new(value.0 as *mut _);
-                let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
-                Ref::Func(handle.map(Func::from_handle))
-            }
-            HeapType::Extern => Ref::Extern(ExternRef::from_number(store, value.external_number())),
+        if heap.is_func() {
+            let pointer = NonNull::new(value.0 as *mut _);
+            let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
+            Ref::Func(handle.map(Func::from_handle))
+        } else {
+            Ref::Extern(ExternRef::from_number(store, value.external_number()))
         }
     }
 

@@ -109,8 +109,8 @@ impl<P: WasmParams, R: WasmResults> TypedHandle<P, R> {
     pub(crate) fn new(func: FuncHandle, store: &StoreOpaque) -> Result<Self, TypeMismatch> {
         let found = store.engine().types().get(func.type_id(store));
         let expected = FuncType::new(P::types(), R::types());
-        if *found != expected {
-            return Err(TypeMismatch::new("a function's type".to_owned(), &expected, &*found));
+        if *found.func() != expected {
+            return Err(TypeMismatch::new("a function's type".to_owned(), &expected, found.func()));
         }
         Ok(Self { func, types: PhantomData })
     }
@@ -154,7 +154,8 @@ impl StoreOpaque {
         results: &mut [Val],
     ) -> Result<(), Error> {
         let func_ref = *func.resolve(self);
-        assert_eq!(func_ref.type_id, self.engine().types().id(ty), "the type is the function's");
+        let own = self.engine().types().get(func_ref.type_id);
+        assert_eq!(own.func(), ty, "the type is the function's");
         assert_eq!(results.len(), ty.results().len(), "room for the results");
         assert!(
             arguments.len() == ty.params().len()

@@ -1,0 +1,177 @@
+//! How objects of a store's garbage-collected heap lie in memory: written by generated code, walked by the collector.
+//!
+//! # References
+//! A reference to an object, in a register or in memory, is 32 bits: the object's offset from the base of its store's
+//! heap, a multiple of [`ALIGN`]. 0 is null; an odd number is an `i31`, whose value is in the upper 31 bits. The base never
+//! changes. All of `any`, `extern` and `exn` and what is below them are held like this; functions are not objects, and
+//! references to them are pointers ([`func_ref`](crate::layout::func_ref)).
+//!
+//! The first [`NULL_REGION`] bytes from the base on are never accessible, so that an access to a field of the null
+//! reference faults: it needs no check of its own when the field lies in front of that.
+//!
+//! # Objects
+//! Every object begins with the number of its type, `u32`. What follows depends on what it is:
+//! - a struct: its fields, each at the next multiple of its size ([`StructLayout`]); a subtype's begin as its supertype's;
+//! - an array: its length, `u32`, at [`array::LENGTH`], then its elements without gaps;
+//! - a value of the host's ([`EXTERNAL_TYPE`]): its number in the store's list, `u32`;
+//! - an exception ([`EXCEPTION_TYPE`]): the number of its tag in the store, `u32`, then its values as a struct's fields.
+//!
+//! # Types
+//! The number of a type is the position of its *row* in the engine's table of supertypes, an array of `u32`: entry `d`
+//! of a row is the number of the ancestor at depth `d`, the type itself last, counted from the root of its hierarchy
+//! (depth 0). The other entries are [`NO_TYPE`]. So an object is of type `t` of depth `d` when entry `d` of its type's
+//! row is `t`: one load and one comparison, whatever the types. Rows have [`ROW`] entries; deeper types take as many
+//! rows as they need. There is no need to look at the length of a row: what is read beyond it is in row of another
+//! type, belongs to a depth that is not `d`, and so is another type's number.
+
+use crate::{FuncType, StorageType};
+
+/// Objects begin at multiples of this, and their sizes are multiples of it.
+pub const ALIGN: u32 = 8;
+
+/// Bytes from the heap's base on that are never accessible.
+pub const NULL_REGION: u32 = 1 << 16;
+
+/// Bytes of addresses that references can name.
+pub const ADDRESS_SPACE: u64 = 1 << 32;
+
+/// Offset of an object's type in the object.
+pub const TYPE: u32 = 0;
+
+/// Arrays.
+pub mod array {
+    /// `u32`: number of elements.
+    pub const LENGTH: u32 = 4;
+    /// The first element, whatever its size.
+    pub const ELEMENTS: u32 = 8;
+}
+
+/// Values of the host's.
+pub mod external {
+    /// `u32`: the number in the store's list.
+    pub const NUMBER: u32 = 4;
+    /// Bytes of one.
+    pub const SIZE: u32 = 8;
+}
+
+/// Exceptions.
+pub mod exception {
+    /// `u32`: the number of the tag in the store.
+    pub const TAG: u32 = 4;
+    /// The first value.
+    pub const VALUES: u32 = 8;
+}
+
+/// Entries of a row of the table of supertypes.
+pub const ROW: u32 = 8;
+
+/// No type's number: row 0 is nobody's.
+pub const NO_TYPE: u32 = 0;
+
+/// The type of values of the host's.
+pub const EXTERNAL_TYPE: u32 = ROW;
+
+/// The type of exceptions, whatever their tag.
+pub const EXCEPTION_TYPE: u32 = 2 * ROW;
+
+/// The number of the first type that modules declare.
+pub const FIRST_TYPE: u32 = 3 * ROW;
+
+/// An `i31` as a reference.
+pub const fn i31(value: i32) -> u32 {
+    (value as u32) << 1 | 1
+}
+
+/// Where a field lies, and what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldPlace {
+    /// Offset from the start of the object.
+    pub offset: u32,
+    /// What it holds.
+    pub storage: StorageType,
+}
+
+/// The layout of a struct, or of an exception.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StructLayout {
+    /// Bytes of the object: a multiple of [`ALIGN`].
+    pub size: u32,
+    /// The fields, in order.
+    pub fields: Box<[FieldPlace]>,
+}
+
+impl StructLayout {
+    /// The layout of structs with these fields.
+    pub fn of_struct(fields: impl IntoIterator<Item = StorageType>) -> Self {
+        Self::new(TYPE + 4, fields)
+    }
+
+    /// The layout of exceptions whose tag has this type.
+    pub fn of_exception(tag: &FuncType) -> Self {
+        Self::new(exception::VALUES, tag.params().iter().copied().map(StorageType::Val))
+    }
+
+    /// Fields from `end` on. No sum overflows: validation allows at most 10,000 fields.
+    fn new(mut end: u32, fields: impl IntoIterator<Item = StorageType>) -> Self {
+        let place = |storage: StorageType| {
+            let size = storage.size();
+            // Vectors are not aligned further than objects are.
+            let offset = end.next_multiple_of(size.min(ALIGN));
+            end = offset + size;
+            FieldPlace { offset, storage }
+        };
+        let fields = fields.into_iter().map(place).collect();
+        Self { size: end.next_multiple_of(ALIGN), fields }
+    }
+
+    /// Offsets of the fields that refer to objects.
+    pub fn references(&self) -> impl Iterator<Item = u32> + '_ {
+        self.fields.iter().filter(|field| field.storage.is_traced()).map(|field| field.offset)
+    }
+}
+
+/// Bytes of an array with elements of `size` bytes: a multiple of [`ALIGN`]. It may be more than any heap has.
+pub const fn array_size(length: u32, size: u32) -> u64 {
+    (array::ELEMENTS as u64 + length as u64 * size as u64).next_multiple_of(ALIGN as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StructLayout, array_size, i31};
+    use crate::{FuncType, StorageType, ValType};
+
+    fn offsets(layout: &StructLayout) -> Vec<u32> {
+        layout.fields.iter().map(|field| field.offset).collect()
+    }
+
+    #[test]
+    fn fields_are_aligned_and_a_longer_struct_begins_as_a_shorter_one() {
+        use StorageType::{I8, I16, Val};
+        let fields = [Val(ValType::ANYREF), I8, I16, Val(ValType::I64), I8, Val(ValType::V128)];
+        let layout = StructLayout::of_struct(fields);
+        assert_eq!(offsets(&layout), [4, 8, 10, 16, 24, 32]);
+        assert_eq!(layout.size, 48);
+        assert_eq!(layout.references().collect::<Vec<_>>(), [4]);
+        let shorter = StructLayout::of_struct(fields[..3].iter().copied());
+        assert_eq!(offsets(&shorter), offsets(&layout)[..3]);
+        assert_eq!(shorter.size, 16);
+        assert_eq!(StructLayout::of_struct([]).size, 8);
+    }
+
+    #[test]
+    fn functions_are_not_traced() {
+        let tag = FuncType::new([ValType::FUNCREF, ValType::EXTERNREF, ValType::I31REF], []);
+        let layout = StructLayout::of_exception(&tag);
+        assert_eq!(offsets(&layout), [8, 16, 20]);
+        assert_eq!(layout.references().collect::<Vec<_>>(), [16]);
+    }
+
+    #[test]
+    fn sizes_of_arrays_do_not_wrap() {
+        assert_eq!(array_size(0, 16), 8);
+        assert_eq!(array_size(1, 1), 16);
+        assert_eq!(array_size(u32::MAX, 16), 16 * u64::from(u32::MAX) + 8);
+        assert_eq!(i31(-1), u32::MAX);
+        assert_eq!(i31(1 << 30), 1 << 31 | 1);
+    }
+}

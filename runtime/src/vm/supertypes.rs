@@ -1,0 +1,53 @@
+//! [`SupertypeTable`]: what generated code reads to find out whether a type is a subtype of another. What is in it is said
+//! by [`wrun_module::gc`]; the registry of types writes it.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use super::mapping::Mapping;
+
+/// Entries there are addresses for.
+const MAX_ENTRIES: usize = 1 << 30;
+
+/// The table. It never moves, and is all zero where nothing was written.
+#[derive(Debug)]
+pub(crate) struct SupertypeTable(Mapping);
+
+impl SupertypeTable {
+    /// A table with nothing in it: addresses only, memory is taken as it is written.
+    pub(crate) fn new() -> io::Result<Self> {
+        let mapping = Mapping::reserve(MAX_ENTRIES * size_of::<u32>())?;
+        mapping.make_accessible(0, mapping.len())?;
+        Ok(Self(mapping))
+    }
+
+    /// The first entry.
+    pub(super) fn base(&self) -> *const u32 {
+        self.0.base().as_ptr().cast()
+    }
+
+    /// Writes the entry for a depth in the row of a type.
+    ///
+    /// # Panics
+    /// When the table is too small.
+    pub(crate) fn write(&self, number: u32, depth: u32, ancestor: u32) {
+        // Whoever reads the entry has the number from the registry, after its lock was released.
+        self.entry(number, depth).store(ancestor, Ordering::Relaxed);
+    }
+
+    /// The entry for a depth in the row of a type, or in those behind it.
+    #[cfg(test)]
+    pub(crate) fn read(&self, number: u32, depth: u32) -> u32 {
+        self.entry(number, depth).load(Ordering::Relaxed)
+    }
+
+    fn entry(&self, number: u32, depth: u32) -> &AtomicU32 {
+        let index = number as usize + depth as usize;
+        assert!(index < MAX_ENTRIES, "too many types in one engine");
+        // SAFETY: in bounds, accessible and aligned; the host only accesses entries as atomics, and generated code only
+        // reads.
+        unsafe { &*self.base().add(index).cast::<AtomicU32>() }
+    }
+}
