@@ -271,7 +271,7 @@ mod tests {
         SubType {
             is_final: false,
             supertype: supertype.map(|index| ConcreteType::Declared(TypeIndex(index))),
-            composite: StructType { fields: fields.iter().map(field).collect() }.into(),
+            ..SubType::plain(StructType { fields: fields.iter().map(field).collect() })
         }
     }
 

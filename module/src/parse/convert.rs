@@ -3,7 +3,9 @@
 //! Validation has already refused what these cannot express, so a miss here is a proposal that the feature set let
 //! through without this engine knowing it: an error, never a guess.
 
-use wasmparser::{AbstractHeapType, CompositeInnerType, Operator, TypeRef, UnpackedIndex};
+use wasmparser::{
+    AbstractHeapType, CompositeInnerType, Operator, PackedIndex, TypeRef, UnpackedIndex,
+};
 
 use super::{Failure, Result};
 use crate::{
@@ -57,6 +59,10 @@ fn known_heap_type(
         Wasm::Concrete(UnpackedIndex::Module(index)) => {
             let index = TypeIndex(index);
             HeapType::concrete(kind(index)?, ConcreteType::Declared(index))
+        }
+        Wasm::Exact(UnpackedIndex::Module(index)) => {
+            let index = TypeIndex(index);
+            HeapType::Exact(kind(index)?, ConcreteType::Declared(index))
         }
         Wasm::Abstract { shared: false, ty } => match ty {
             AbstractHeapType::Func => HeapType::Func,
@@ -229,11 +235,19 @@ pub(super) fn sub_type(kinds: &Kinds, ty: &wasmparser::SubType, offset: u64) -> 
     };
     let supertype = match ty.supertype_idxs[..] {
         [] => None,
-        [index] => match index.unpack() {
-            UnpackedIndex::Module(index) => Some(ConcreteType::Declared(TypeIndex(index))),
-            _ => return unsupported("supertype", offset),
-        },
+        [index] => Some(index),
         _ => return unsupported("type with several supertypes", offset),
     };
-    Ok(SubType { is_final: ty.is_final, supertype, composite })
+    let name = |index: Option<PackedIndex>| match index.map(|index| index.unpack()) {
+        None => Ok(None),
+        Some(UnpackedIndex::Module(index)) => Ok(Some(ConcreteType::Declared(TypeIndex(index)))),
+        Some(_) => unsupported("type index", offset),
+    };
+    Ok(SubType {
+        is_final: ty.is_final,
+        supertype: name(supertype)?,
+        descriptor: name(ty.composite_type.descriptor_idx)?,
+        describes: name(ty.composite_type.describes_idx)?,
+        composite,
+    })
 }

@@ -16,6 +16,10 @@ pub struct SubType {
     pub is_final: bool,
     /// The type that it is declared to be a subtype of.
     pub supertype: Option<ConcreteType>,
+    /// The type of the descriptor that each of its objects has (proposal for custom descriptors).
+    pub descriptor: Option<ConcreteType>,
+    /// The type whose objects have its objects as their descriptors.
+    pub describes: Option<ConcreteType>,
     /// What it is.
     pub composite: CompositeType,
 }
@@ -86,7 +90,13 @@ pub enum StorageType {
 impl SubType {
     /// A type without supertype or subtypes: what `(type (func …))` and the like declare.
     pub fn plain(composite: impl Into<CompositeType>) -> Self {
-        Self { is_final: true, supertype: None, composite: composite.into() }
+        Self {
+            is_final: true,
+            supertype: None,
+            descriptor: None,
+            describes: None,
+            composite: composite.into(),
+        }
     }
 
     /// The same type with every name in it replaced.
@@ -95,6 +105,8 @@ impl SubType {
         Self {
             is_final: self.is_final,
             supertype: self.supertype.map(&mut rename),
+            descriptor: self.descriptor.map(&mut rename),
+            describes: self.describes.map(&mut rename),
             composite: self.composite.rename(&mut rename),
         }
     }
@@ -294,14 +306,21 @@ impl fmt::Display for CompositeType {
 
 impl fmt::Display for SubType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_final && self.supertype.is_none() {
-            return self.composite.fmt(f);
+        let is_plain = self.is_final && self.supertype.is_none();
+        if !is_plain {
+            f.write_str(if self.is_final { "(sub final " } else { "(sub " })?;
         }
-        f.write_str(if self.is_final { "(sub final " } else { "(sub " })?;
         if let Some(supertype) = self.supertype {
             write!(f, "{supertype} ")?;
         }
-        write!(f, "{})", self.composite)
+        if let Some(describes) = self.describes {
+            write!(f, "(describes {describes}) ")?;
+        }
+        if let Some(descriptor) = self.descriptor {
+            write!(f, "(descriptor {descriptor}) ")?;
+        }
+        self.composite.fmt(f)?;
+        if is_plain { Ok(()) } else { f.write_str(")") }
     }
 }
 
@@ -316,7 +335,7 @@ mod tests {
         let any = FieldType { storage: StorageType::Val(ValType::ANYREF), mutable: false };
         let ty = StructType { fields: [field, any].into() };
         let supertype = Some(ConcreteType::Declared(TypeIndex(3)));
-        let ty = SubType { is_final: false, supertype, composite: ty.into() };
+        let ty = SubType { is_final: false, supertype, ..SubType::plain(ty) };
         assert_eq!(ty.to_string(), "(sub 3 (struct (field (mut i8)) (field anyref)))");
         assert_eq!(SubType::plain(ArrayType { element: any }).to_string(), "(array anyref)");
         let func = FuncType::new([ValType::I32], [ValType::I31REF]);

@@ -105,6 +105,8 @@ pub enum HeapType {
     ConcreteStruct(ConcreteType),
     /// The arrays of one type, and of its subtypes.
     ConcreteArray(ConcreteType),
+    /// What is of one type and of none of its subtypes (proposal for custom descriptors).
+    Exact(CompositeKind, ConcreteType),
 }
 
 /// Which type of the type section a concrete heap type names.
@@ -137,15 +139,27 @@ impl HeapType {
         match self {
             HeapType::ConcreteFunc(ty)
             | HeapType::ConcreteStruct(ty)
-            | HeapType::ConcreteArray(ty) => Some(ty),
+            | HeapType::ConcreteArray(ty)
+            | HeapType::Exact(_, ty) => Some(ty),
             _ => None,
+        }
+    }
+
+    /// The type without the promise that nothing is of a subtype.
+    fn inexact(self) -> HeapType {
+        match self {
+            HeapType::Exact(kind, ty) => HeapType::concrete(kind, ty),
+            other => other,
         }
     }
 
     /// The greatest type of the hierarchy: `func`, `extern`, `any` or `exn`.
     pub fn top(self) -> HeapType {
         match self {
-            HeapType::Func | HeapType::NoFunc | HeapType::ConcreteFunc(_) => HeapType::Func,
+            HeapType::Func
+            | HeapType::NoFunc
+            | HeapType::ConcreteFunc(_)
+            | HeapType::Exact(CompositeKind::Func, _) => HeapType::Func,
             HeapType::Extern | HeapType::NoExtern => HeapType::Extern,
             HeapType::Exn | HeapType::NoExn => HeapType::Exn,
             HeapType::Any
@@ -155,7 +169,8 @@ impl HeapType {
             | HeapType::Array
             | HeapType::None
             | HeapType::ConcreteStruct(_)
-            | HeapType::ConcreteArray(_) => HeapType::Any,
+            | HeapType::ConcreteArray(_)
+            | HeapType::Exact(CompositeKind::Struct | CompositeKind::Array, _) => HeapType::Any,
         }
     }
 
@@ -183,7 +198,11 @@ impl HeapType {
         is_subtype: impl FnOnce(ConcreteType, ConcreteType) -> bool,
     ) -> bool {
         if let (Some(found), Some(expected)) = (self.as_concrete(), other.as_concrete()) {
-            return found == expected || is_subtype(found, expected);
+            return match (self, other) {
+                (HeapType::Exact(..), HeapType::Exact(..)) => found == expected,
+                (_, HeapType::Exact(..)) => false,
+                _ => found == expected || is_subtype(found, expected),
+            };
         }
         if self == other || self.is_bottom() && self.top() == other.top() {
             return true;
@@ -194,8 +213,8 @@ impl HeapType {
             HeapType::Exn => self.top() == HeapType::Exn,
             HeapType::Any => self.top() == HeapType::Any,
             HeapType::Eq => self.top() == HeapType::Any && self != HeapType::Any,
-            HeapType::Struct => matches!(self, HeapType::ConcreteStruct(_)),
-            HeapType::Array => matches!(self, HeapType::ConcreteArray(_)),
+            HeapType::Struct => matches!(self.inexact(), HeapType::ConcreteStruct(_)),
+            HeapType::Array => matches!(self.inexact(), HeapType::ConcreteArray(_)),
             _ => false,
         }
     }
@@ -206,6 +225,7 @@ impl HeapType {
             HeapType::ConcreteFunc(ty) => HeapType::ConcreteFunc(rename(ty)),
             HeapType::ConcreteStruct(ty) => HeapType::ConcreteStruct(rename(ty)),
             HeapType::ConcreteArray(ty) => HeapType::ConcreteArray(rename(ty)),
+            HeapType::Exact(kind, ty) => HeapType::Exact(kind, rename(ty)),
             other => other,
         }
     }
@@ -287,6 +307,7 @@ impl fmt::Display for HeapType {
             HeapType::ConcreteFunc(ty)
             | HeapType::ConcreteStruct(ty)
             | HeapType::ConcreteArray(ty) => return ty.fmt(f),
+            HeapType::Exact(_, ty) => return write!(f, "(exact {ty})"),
         })
     }
 }
@@ -317,7 +338,7 @@ impl fmt::Display for RefType {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConcreteType, HeapType, RefType};
+    use super::{CompositeKind, ConcreteType, HeapType, RefType};
 
     const fn engine(number: u32) -> ConcreteType {
         ConcreteType::Engine(number)
@@ -331,11 +352,12 @@ mod tests {
     #[test]
     fn every_hierarchy_has_its_order() {
         use HeapType::*;
-        let chains: [&[HeapType]; 6] = [
+        let chains: [&[HeapType]; 7] = [
             &[Func, ConcreteFunc(engine(0)), ConcreteFunc(engine(1)), NoFunc],
             &[Any, Eq, Struct, ConcreteStruct(engine(0)), ConcreteStruct(engine(1)), None],
             &[Any, Eq, Array, ConcreteArray(engine(0)), ConcreteArray(engine(1)), None],
             &[Any, Eq, I31, None],
+            &[Struct, ConcreteStruct(engine(0)), Exact(CompositeKind::Struct, engine(0)), None],
             &[Extern, NoExtern],
             &[Exn, NoExn],
         ];
@@ -365,8 +387,15 @@ mod tests {
                 assert!(!matches(found, expected), "{found} as {expected}");
             }
         }
-        for (found, expected) in [(Struct, Array), (I31, Struct), (ConcreteStruct(engine(0)), I31)]
-        {
+        let exact = |number| Exact(CompositeKind::Struct, engine(number));
+        assert!(matches(exact(1), ConcreteStruct(engine(0))));
+        for (found, expected) in [
+            (Struct, Array),
+            (I31, Struct),
+            (ConcreteStruct(engine(0)), I31),
+            (exact(1), exact(0)),
+            (ConcreteStruct(engine(1)), exact(1)),
+        ] {
             assert!(!matches(found, expected), "{found} as {expected}");
         }
     }
