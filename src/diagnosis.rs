@@ -23,6 +23,9 @@ pub(crate) fn of_error(error: Error, name: &str) -> Failure {
         ErrorKind::Link(link) => of_link_error(link, name),
         ErrorKind::Trap(trap) => of_trap(trap),
         ErrorKind::Exit(code) => Failure::ended(*code),
+        ErrorKind::Host(why) if why.is::<wasi::NoThreadEntry>() => {
+            cannot_run(format!("{name} cannot start threads")).cause(why.to_string())
+        }
         // A call that the host refuses stops a program as a trap does.
         ErrorKind::Host(_) if error.backtrace().is_some() => {
             let failure = Failure::new(Exit::Trapped, format!("the program was stopped: {error}"));
@@ -106,6 +109,13 @@ fn of_link_error(error: &LinkError, name: &str) -> Failure {
     let [first, ..] = &error.problems[..] else { return failure };
     if error.problems.iter().any(|problem| problem.found.is_some()) {
         return failure;
+    }
+    if error
+        .problems
+        .iter()
+        .any(|problem| problem.module == "wasi" && problem.name == "thread-spawn")
+    {
+        return failure.hint("the program wants to start threads: `--wasi threads` lets it");
     }
     let only_functions =
         error.problems.iter().all(|problem| matches!(problem.expected, ExternType::Func(_)));

@@ -1,7 +1,7 @@
 //! [`Caller`]: what a host function sees of the instance that calls it.
 
 use crate::{
-    AsContext, AsContextMut, Engine, Extern, Instance, StoreContext, StoreContextMut,
+    AsContext, AsContextMut, Engine, Extern, Instance, SharedMemory, StoreContext, StoreContextMut,
     WasmBacktrace, store::StoreInner,
 };
 
@@ -51,6 +51,15 @@ impl<'a, T: 'static> Caller<'a, T> {
         let memory = self.store.opaque().instance(self.instance?).default_memory()?;
         let (store, data) = self.store.as_context_mut().into_split();
         Some((store.memory_mut(memory).data_mut()?, data))
+    }
+
+    /// The calling instance's exported memory `memory`, when it is a shared one; otherwise there is
+    /// [`memory_and_data`](Self::memory_and_data).
+    pub fn shared_memory(&self) -> Option<SharedMemory> {
+        let store = self.store.opaque();
+        let memory = store.instance(self.instance?).default_memory()?;
+        let memory = store.memory(memory).shared()?;
+        Some(SharedMemory::of(store.engine(), memory.clone()))
     }
 
     /// Where the program is: the frames of WebAssembly that lead to this call.

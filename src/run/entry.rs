@@ -17,7 +17,7 @@ pub(super) const INITIALIZE: &str = "_initialize";
 const LISTED: usize = 20;
 
 /// How a program is entered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Entry {
     /// By `_start`.
     Start,
@@ -26,7 +26,7 @@ pub(super) enum Entry {
 }
 
 /// A call of an exported function.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Call {
     /// The export.
     pub(super) name: String,

@@ -8,7 +8,7 @@ use wrun::{Engine, Linker, Module, Store};
 use crate::{diagnosis, input::Input, render::Failure};
 
 /// The options.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ImportArgs {
     /// Link another module in: its exports are what is imported from NAME.
     #[arg(long = "preload", value_name = "NAME=FILE", value_parser = Preload::parse)]

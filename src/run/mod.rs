@@ -9,6 +9,8 @@ mod env;
 mod grants;
 mod imports;
 mod invoke;
+mod program;
+mod wasi_features;
 mod words;
 
 use std::{
@@ -19,15 +21,11 @@ use std::{
 
 use clap::Args;
 use wrun::{
-    Instance, Linker, Store, StoreLimits, Val,
+    StoreLimits,
     wasi::{DirAccess, WasiCtx, WasiCtxBuilder},
 };
 
-use self::{
-    entry::{Call, Entry, INITIALIZE, START},
-    grants::GrantArgs,
-    imports::ImportArgs,
-};
+use self::{grants::GrantArgs, imports::ImportArgs, program::Program, wasi_features::WasiArgs};
 use crate::{
     cli, diagnosis,
     engine_options::{CompilerArgs, StackArgs, engine_with_progress},
@@ -50,6 +48,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     imports: ImportArgs,
 
+    #[command(flatten)]
+    wasi: WasiArgs,
+
     /// Bytes that the program's memories may have together, with a suffix K, M or G.
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     max_memory: Option<u64>,
@@ -64,11 +65,6 @@ pub(crate) struct RunArgs {
     // One list: clap leaves everything behind its first word alone, and `words` sorts it.
     #[arg(value_names = ["MODULE", "ARGS"], required = true, trailing_var_arg = true, allow_hyphen_values = false)]
     words: Vec<OsString>,
-}
-
-/// What host functions of a program share.
-struct Host {
-    wasi: WasiCtx,
 }
 
 impl RunArgs {
@@ -94,7 +90,7 @@ impl RunArgs {
             Err(error) => return Ok(cli::show_clap_error(&error)),
         };
         let grants = self.grants.clone().join(behind);
-        let wasi = self.wasi(&grants, path, &words.theirs)?;
+        let wasi = self.world(&grants, path, &words.theirs)?;
 
         let mut config = self.compiler.config();
         self.stack.apply(&mut config);
@@ -105,19 +101,17 @@ impl RunArgs {
         let (module, preloads) = (module?, preloads?.unwrap_or_default());
         let entry = entry::find(&module, &name, grants.invoke.as_deref(), &words.theirs)?;
 
-        let mut store = Store::new(&engine, Host { wasi });
-        store.set_limits(StoreLimits { memory_bytes: self.max_memory, ..StoreLimits::default() });
-        let mut linker = Linker::new(&engine);
-        wrun::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
-        self.imports.define(&mut linker, &mut store, &preloads, &module)?;
-        let done = linker
-            .instantiate(&mut store, &module)
-            .and_then(|instance| enter(&mut store, instance, &entry));
-        print_results(&done.map_err(|error| diagnosis::of_error(error, &name))?)
+        let limits = StoreLimits { memory_bytes: self.max_memory, ..StoreLimits::default() };
+        let program = Program { module, preloads, imports: self.imports, limits, entry };
+        let results = match self.wasi.threads() {
+            true => program.run_with_threads(&engine, wasi),
+            false => program.run(&engine, wasi),
+        };
+        print(&results.map_err(|stopped| stopped.into_failure(&name))?)
     }
 
     /// The program's world.
-    fn wasi(
+    fn world(
         &self,
         grants: &GrantArgs,
         path: &OsString,
@@ -145,41 +139,9 @@ impl RunArgs {
     }
 }
 
-/// Enters the program; the results of the function that was asked for.
-fn enter(store: &mut Store<Host>, instance: Instance, entry: &Entry) -> wrun::Result<Vec<Val>> {
-    match entry {
-        Entry::Start => {
-            instance.get_typed_func::<(), ()>(&mut *store, START)?.call(store, ())?;
-            Ok(Vec::new())
-        }
-        Entry::Invoke(call) => {
-            if call.name != INITIALIZE
-                && let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut *store, INITIALIZE)
-            {
-                initialize.call(&mut *store, ())?;
-            }
-            invoke(store, instance, call)
-        }
-    }
-}
-
-fn invoke(store: &mut Store<Host>, instance: Instance, call: &Call) -> wrun::Result<Vec<Val>> {
-    let function = instance.get_func(&mut *store, &call.name).expect("the module exports it");
-    // The call replaces them; of a type without a default there is no better placeholder.
-    let placeholder = |&ty| Val::default_for(ty).unwrap_or(Val::I32(0));
-    let mut results: Vec<_> = call.ty.results().iter().map(placeholder).collect();
-    function.call(store, &call.arguments, &mut results)?;
-    Ok(results)
-}
-
-fn print_results(results: &[Val]) -> Result<ExitCode, Failure> {
-    let mut text = String::new();
-    for value in results {
-        text.push_str(&invoke::show(value));
-        text.push('\n');
-    }
+fn print(results: &str) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
+    out.write_all(results.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| Failure::output(&error))?;
     Ok(ExitCode::SUCCESS)

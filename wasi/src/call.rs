@@ -12,7 +12,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use wiggle::{GuestError, GuestMemory, Region};
-use wrun_runtime::{Caller, Error, Extern, Result, TrapCode};
+use wrun_runtime::{Caller, Error, Result, TrapCode};
+
+/// The longest path in a shared memory, in bytes; systems refuse much shorter ones.
+pub(crate) const LONGEST_PATH: u64 = 64 << 10;
 
 /// Which of the two modules a guest imports from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +43,6 @@ pub(crate) struct Call<'a> {
     pub(crate) snapshot: Snapshot,
 }
 
-impl Call<'_> {
-    /// The guest's bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match &self.memory {
-            GuestMemory::Unshared(bytes) => bytes,
-            // Never built by this crate.
-            GuestMemory::Shared(_) => &[],
-        }
-    }
-}
-
 /// Runs `body` on the caller's memory and context.
 ///
 /// # Errors
@@ -63,15 +55,28 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
     args: &[u64],
     body: impl FnOnce(&mut Call<'_>) -> Result<Errno>,
 ) -> Result<R> {
+    let shared;
     let (memory, data) = match caller.memory_and_data() {
-        Some(found) => found,
-        None if function.needs_memory() => return Err(no_memory(caller, function)),
-        None => (&mut [][..], caller.data_mut()),
+        Some((bytes, data)) => (GuestMemory::Unshared(bytes), data),
+        None => {
+            shared = caller.shared_memory();
+            match &shared {
+                Some(shared) => (GuestMemory::Shared(shared.cells()), caller.data_mut()),
+                None if function.needs_memory() => return Err(no_memory(function)),
+                None => (GuestMemory::Unshared(&mut []), caller.data_mut()),
+            }
+        }
     };
-    let mut call = Call { memory: GuestMemory::Unshared(memory), ctx: get(data), snapshot };
-    let outcome = body(&mut call);
+    let mut call = Call { memory, ctx: get(data), snapshot };
+    // Of a shared memory strings are copied, and the host is not to hold a copy of all of it for each thread.
+    let outcome = if call.memory.is_shared_memory() && function.longest_string(args) > LONGEST_PATH
+    {
+        Ok(Errno::NAMETOOLONG)
+    } else {
+        body(&mut call)
+    };
     if log::enabled() {
-        log::record(function, args, call.bytes(), &outcome);
+        log::record(function, args, &call.memory, &outcome);
     }
     match outcome {
         Ok(errno) => Ok(R::from(errno)),
@@ -81,13 +86,9 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
 }
 
 #[cold]
-fn no_memory<T: 'static>(caller: &mut Caller<'_, T>, function: &Function) -> Error {
-    let why = match caller.get_export("memory").and_then(Extern::into_memory) {
-        Some(_) => "it is shared between threads, which WASI functions cannot use yet",
-        None => "the module exports none under the name `memory`",
-    };
+fn no_memory(function: &Function) -> Error {
     Error::host(format!(
-        "the WASI function `{}` needs the module's memory, but {why}",
+        "the WASI function `{}` needs the module's memory, but the module exports none under the name `memory`",
         function.name
     ))
 }

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasi_common::file::FileAccessMode;
 use wasi_common::sync::net::Socket;
 
@@ -14,10 +15,16 @@ use wasi_common::sync::net::Socket;
 ///
 /// One context serves one guest. [`WasiCtx::builder`] makes it; [`add_to_linker`](crate::add_to_linker) says how to
 /// find it.
+///
+/// A clone is the same context once more, for another thread of the same guest: what one thread opens, all have. While
+/// there are clones, no thread can change whether a descriptor blocks or appends.
+#[derive(Clone)]
 pub struct WasiCtx {
+    /// The descriptors. Clones share them; `wasi-common` holds its lock only while it looks one up.
     pub(crate) inner: wasi_common::WasiCtx,
-    pub(crate) args: Strings,
-    pub(crate) environ: Strings,
+    pub(crate) args: Arc<Strings>,
+    pub(crate) environ: Arc<Strings>,
+    pub(crate) descriptors: Arc<Descriptors>,
 }
 
 impl WasiCtx {
@@ -25,6 +32,21 @@ impl WasiCtx {
     /// nowhere.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
+    }
+}
+
+/// What keeps open descriptors what they are for the length of a call.
+///
+/// Some functions of `wasi-common` look a descriptor up several times and panic when it has become another kind of
+/// thing in between, `fd_close` even under the lock of the table, which would then be of no use to anyone. They, and
+/// those that make a number stand for something else, hold this.
+#[derive(Debug, Default)]
+pub(crate) struct Descriptors(Mutex<()>);
+
+impl Descriptors {
+    /// Until the guard is dropped, what is open stays open and the same.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,7 +218,12 @@ impl WasiCtxBuilder {
             let socket = Socket::from(cap_std::net::TcpListener::from_std(listener));
             inner.push_file(socket.into(), FileAccessMode::all()).expect(full);
         }
-        WasiCtx { inner, args, environ }
+        WasiCtx {
+            inner,
+            args: Arc::new(args),
+            environ: Arc::new(environ),
+            descriptors: Arc::default(),
+        }
     }
 }
 

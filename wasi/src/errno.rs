@@ -10,10 +10,12 @@ pub(crate) struct Errno(pub(crate) i32);
 
 impl Errno {
     pub(crate) const SUCCESS: Errno = Errno(0);
+    pub(crate) const AGAIN: Errno = Errno(6);
     pub(crate) const FAULT: Errno = Errno(21);
     pub(crate) const ILSEQ: Errno = Errno(25);
     pub(crate) const INVAL: Errno = Errno(28);
     pub(crate) const IO: Errno = Errno(29);
+    pub(crate) const NAMETOOLONG: Errno = Errno(37);
     pub(crate) const NOSYS: Errno = Errno(52);
     pub(crate) const OVERFLOW: Errno = Errno(61);
 

@@ -45,6 +45,7 @@ pub(crate) fn fd_allocate(call: &mut Call<'_>, fd: i32, offset: i64, len: i64) -
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_close>
 pub(crate) fn fd_close(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
+    let _held = call.ctx.descriptors.hold();
     run(abi::fd_close(&mut call.ctx.inner, &mut call.memory, fd))
 }
 
@@ -68,6 +69,7 @@ pub(crate) fn fd_datasync(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_renumber>
 pub(crate) fn fd_renumber(call: &mut Call<'_>, fd: i32, to: i32) -> Result<Errno> {
+    let _held = call.ctx.descriptors.hold();
     run(abi::fd_renumber(&mut call.ctx.inner, &mut call.memory, fd, to))
 }
 

@@ -5,6 +5,7 @@
 
 use crate::call::{Call, run};
 use crate::errno::Errno;
+use crate::gather::gathered;
 use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
 use wrun_runtime::Result;
 
@@ -49,8 +50,9 @@ pub(crate) fn fd_pwrite(
     offset: i64,
     nwritten: i32,
 ) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::fd_pwrite(ctx, memory, fd, iovs, iovs_len, offset, nwritten))
+    gathered(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
+        run(abi::fd_pwrite(ctx, memory, fd, iovs, iovs_len, offset, nwritten))
+    })
 }
 
 /// Reads from a file, stream or socket.
@@ -90,5 +92,7 @@ pub(crate) fn fd_write(
     iovs_len: i32,
     nwritten: i32,
 ) -> Result<Errno> {
-    run(abi::fd_write(&mut call.ctx.inner, &mut call.memory, fd, iovs, iovs_len, nwritten))
+    gathered(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
+        run(abi::fd_write(ctx, memory, fd, iovs, iovs_len, nwritten))
+    })
 }

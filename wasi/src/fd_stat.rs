@@ -92,6 +92,7 @@ pub(crate) fn fd_filestat_set_times(
     mtim: i64,
     fst_flags: i32,
 ) -> Result<Errno> {
+    let _held = call.ctx.descriptors.hold();
     let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
     run(abi::fd_filestat_set_times(ctx, memory, fd, atim, mtim, fst_flags))
 }

@@ -31,6 +31,8 @@
 //! | the list of all functions, in the specification's order | `list` |
 //! | how a call finds the guest's memory, and what becomes of its outcome | `call` |
 //! | the log of calls (target `wasi`, level debug) | `log` |
+//! | guests that start threads | `threads` |
+//! | writing from a memory that threads share | `gather` |
 //! | error numbers and their names | `errno` |
 //! | files, directories, streams and waiting on the host | `host` |
 //!
@@ -47,6 +49,7 @@ mod fd;
 mod fd_dir;
 mod fd_io;
 mod fd_stat;
+mod gather;
 mod host;
 mod list;
 mod log;
@@ -57,11 +60,13 @@ mod random;
 mod sched;
 mod sock;
 mod strings;
+mod threads;
 
 use wrun_runtime::{Linker, Result};
 
 pub use ctx::{PreopenError, WasiCtx, WasiCtxBuilder};
 pub use host::DirAccess;
+pub use threads::{NoThreadEntry, WasiThreads};
 
 /// Defines all functions of `wasi_snapshot_preview1` and `wasi_unstable` on `linker`.
 ///

@@ -3,8 +3,11 @@
 //! `path_open(fd=3, dirflags=0x1, path="notes.txt", oflags=0x0, …) = ok, opened=4`. While nobody listens a call pays
 //! one comparison ([`enabled`]). The list of functions says what each argument means ([`Kind`]).
 
+use crate::call::LONGEST_PATH;
 use crate::errno::Errno;
+use std::borrow::Cow;
 use std::fmt::Write;
+use wiggle::{GuestMemory, GuestPtr};
 use wrun_runtime::Result;
 
 /// A WASI function as the list names it.
@@ -24,6 +27,12 @@ impl Function {
             i += 1;
         }
         false
+    }
+
+    /// The length of the longest string among arguments of these values; zero without one.
+    pub(crate) fn longest_string(&self, args: &[u64]) -> u64 {
+        let lengths = self.params.iter().zip(args).filter(|((_, kind), _)| *kind == Kind::StrLen);
+        lengths.map(|(_, &len)| len).max().unwrap_or(0)
     }
 }
 
@@ -62,11 +71,21 @@ pub(crate) fn enabled() -> bool {
 
 /// Writes the line of one call.
 #[cold]
-pub(crate) fn record(function: &Function, args: &[u64], memory: &[u8], outcome: &Result<Errno>) {
+pub(crate) fn record(
+    function: &Function,
+    args: &[u64],
+    memory: &GuestMemory<'_>,
+    outcome: &Result<Errno>,
+) {
     tracing::debug!(target: "wasi", "{}", line(function, args, memory, outcome));
 }
 
-fn line(function: &Function, args: &[u64], memory: &[u8], outcome: &Result<Errno>) -> String {
+fn line(
+    function: &Function,
+    args: &[u64],
+    memory: &GuestMemory<'_>,
+    outcome: &Result<Errno>,
+) -> String {
     let mut line = format!("{}(", function.name);
     let mut separator = "";
     for (index, ((name, kind), &value)) in function.params.iter().zip(args).enumerate() {
@@ -104,25 +123,28 @@ fn line(function: &Function, args: &[u64], memory: &[u8], outcome: &Result<Errno
     line
 }
 
-fn string(memory: &[u8], address: u64, len: u64) -> String {
-    let bytes = usize::try_from(address)
-        .ok()
-        .zip(usize::try_from(len).ok())
-        .and_then(|(start, len)| memory.get(start..start.checked_add(len)?));
+fn string(memory: &GuestMemory<'_>, address: u64, len: u64) -> String {
+    let bytes = if len <= LONGEST_PATH { bytes(memory, address, len) } else { None };
     match bytes {
-        Some(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
+        Some(bytes) => format!("{:?}", String::from_utf8_lossy(&bytes)),
         None => format!("{address:#x}"),
     }
 }
 
-fn read<const N: usize>(memory: &[u8], address: u64) -> Option<[u8; N]> {
-    memory.get(usize::try_from(address).ok()?..)?.first_chunk().copied()
+fn read<const N: usize>(memory: &GuestMemory<'_>, address: u64) -> Option<[u8; N]> {
+    (*bytes(memory, address, N as u64)?).try_into().ok()
+}
+
+fn bytes<'a>(memory: &'a GuestMemory<'_>, address: u64, len: u64) -> Option<Cow<'a, [u8]>> {
+    let range = (u32::try_from(address).ok()?, u32::try_from(len).ok()?);
+    memory.as_cow(GuestPtr::new(range)).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Errno, Function, Kind, line};
-    use wrun_runtime::Error;
+    use super::{Errno, Function, Kind};
+    use wiggle::GuestMemory;
+    use wrun_runtime::{Error, Result};
 
     const OPEN: Function = Function {
         name: "open",
@@ -137,15 +159,19 @@ mod tests {
     };
     const MEMORY: &[u8] = b"a\"b\0\x07\0\0\0";
 
+    fn line(function: &Function, args: &[u64], outcome: &Result<Errno>) -> String {
+        super::line(function, args, &GuestMemory::Unshared(&mut MEMORY.to_vec()), outcome)
+    }
+
     #[test]
     fn a_line_shows_strings_and_results() {
         let args = [3, 0, 3, 0x11, u64::MAX, 4];
         assert_eq!(
-            line(&OPEN, &args, MEMORY, &Ok(Errno::SUCCESS)),
+            line(&OPEN, &args, &Ok(Errno::SUCCESS)),
             r#"open(fd=3, path="a\"b", flags=0x11, by=-1) = ok, opened=7"#
         );
         assert_eq!(
-            line(&OPEN, &args, MEMORY, &Ok(Errno(44))),
+            line(&OPEN, &args, &Ok(Errno(44))),
             r#"open(fd=3, path="a\"b", flags=0x11, by=-1) = noent"#
         );
     }
@@ -154,7 +180,7 @@ mod tests {
     fn wild_pointers_do_not_stop_it() {
         let args = [3, u64::from(u32::MAX), 9, 0, 0, u64::from(u32::MAX)];
         assert_eq!(
-            line(&OPEN, &args, MEMORY, &Ok(Errno::SUCCESS)),
+            line(&OPEN, &args, &Ok(Errno::SUCCESS)),
             "open(fd=3, path=0xffffffff, flags=0x0, by=0) = ok"
         );
     }
@@ -162,6 +188,6 @@ mod tests {
     #[test]
     fn an_exit_shows_its_code() {
         let exit = Function { name: "exit", params: &[("rval", Kind::Num32)] };
-        assert_eq!(line(&exit, &[7], &[], &Err(Error::exit(7))), "exit(rval=7) = exit 7");
+        assert_eq!(line(&exit, &[7], &Err(Error::exit(7))), "exit(rval=7) = exit 7");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::call::{Call, run};
 use crate::errno::Errno;
+use crate::gather::gathered;
 use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
 use wrun_runtime::Result;
 
@@ -65,8 +66,9 @@ pub(crate) fn sock_send(
     si_flags: i32,
     so_datalen: i32,
 ) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::sock_send(ctx, memory, fd, si_data, si_data_len, si_flags, so_datalen))
+    gathered(call, si_data, si_data_len, so_datalen, |ctx, memory, data, data_len, sent| {
+        run(abi::sock_send(ctx, memory, fd, data, data_len, si_flags, sent))
+    })
 }
 
 /// Ends one direction of a connection, or both.

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use std::any::Any;
 use std::io::{IoSlice, IoSliceMut, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, SystemTime};
 use wasi_common::Error;
 use wasi_common::file::{FdFlags, FileType, Filestat, WasiFile};
@@ -39,15 +40,18 @@ pub(crate) struct Stream {
     end: End,
     /// What the guest asked for, when it asked.
     nonblocking: Option<bool>,
+    /// Held while a write is under way, however long it blocks: the bytes of one write stay together, and other threads
+    /// could not write meanwhile anyway.
+    writing: Mutex<()>,
 }
 
 impl Stream {
     pub(crate) fn inherited(fd: BorrowedFd<'static>) -> Stream {
-        Stream { end: End::Inherited(fd), nonblocking: None }
+        Stream { end: End::Inherited(fd), ..Stream::default() }
     }
 
     pub(crate) fn owned(fd: OwnedFd) -> Stream {
-        Stream { end: End::Owned(fd), nonblocking: None }
+        Stream { end: End::Owned(fd), ..Stream::default() }
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {
@@ -188,11 +192,17 @@ impl WasiFile for Stream {
     async fn write_vectored<'a>(&self, bufs: &[IoSlice<'a>]) -> Result<u64, Error> {
         let Some(fd) = self.fd() else { return Ok(bufs.iter().map(|buf| buf.len() as u64).sum()) };
         if self.nonblocking == Some(true) {
+            let _alone = match self.writing.try_lock() {
+                Ok(alone) => alone,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return Err(failed(Errno::AGAIN)),
+            };
             // More could block however much room there is.
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
             let first = &first[..first.len().min(PIPE_ROOM)];
             return self.transfer(fd, PollFlags::OUT, || rustix::io::write(fd, first));
         }
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.transfer(fd, PollFlags::OUT, || rustix::io::writev(fd, bufs))
     }
 
