@@ -3,9 +3,9 @@
 //! Buffers are lists of address and length, eight bytes each. A read fills the first buffer that is not empty, which
 //! the specification allows: it may return less than was asked for.
 
+use crate::buffers;
 use crate::call::{Call, run};
 use crate::errno::Errno;
-use crate::gather::gathered;
 use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
 use wrun_runtime::Result;
 
@@ -27,8 +27,9 @@ pub(crate) fn fd_pread(
     offset: i64,
     nread: i32,
 ) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::fd_pread(ctx, memory, fd, iovs, iovs_len, offset, nread))
+    buffers::read(call, iovs, iovs_len, nread, |ctx, memory, iovs, iovs_len, nread| {
+        run(abi::fd_pread(ctx, memory, fd, iovs, iovs_len, offset, nread))
+    })
 }
 
 /// Writes to a place in a file and leaves the position alone.
@@ -50,7 +51,7 @@ pub(crate) fn fd_pwrite(
     offset: i64,
     nwritten: i32,
 ) -> Result<Errno> {
-    gathered(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
+    buffers::write(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
         run(abi::fd_pwrite(ctx, memory, fd, iovs, iovs_len, offset, nwritten))
     })
 }
@@ -72,7 +73,9 @@ pub(crate) fn fd_read(
     iovs_len: i32,
     nread: i32,
 ) -> Result<Errno> {
-    run(abi::fd_read(&mut call.ctx.inner, &mut call.memory, fd, iovs, iovs_len, nread))
+    buffers::read(call, iovs, iovs_len, nread, |ctx, memory, iovs, iovs_len, nread| {
+        run(abi::fd_read(ctx, memory, fd, iovs, iovs_len, nread))
+    })
 }
 
 /// Writes to a file, stream or socket; what was written to a stream is visible at once.
@@ -92,7 +95,7 @@ pub(crate) fn fd_write(
     iovs_len: i32,
     nwritten: i32,
 ) -> Result<Errno> {
-    gathered(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
+    buffers::write(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
         run(abi::fd_write(ctx, memory, fd, iovs, iovs_len, nwritten))
     })
 }

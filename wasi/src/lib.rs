@@ -32,7 +32,7 @@
 //! | how a call finds the guest's memory, and what becomes of its outcome | `call` |
 //! | the log of calls (target `wasi`, level debug) | `log` |
 //! | guests that start threads | `threads` |
-//! | writing from a memory that threads share | `gather` |
+//! | reading into and writing from a memory that threads share | `buffers` |
 //! | error numbers and their names | `errno` |
 //! | files, directories, streams and waiting on the host | `host` |
 //!
@@ -40,6 +40,7 @@
 //! can be replaced.
 
 mod args;
+mod buffers;
 mod call;
 mod clock;
 mod ctx;
@@ -49,7 +50,6 @@ mod fd;
 mod fd_dir;
 mod fd_io;
 mod fd_stat;
-mod gather;
 mod host;
 mod list;
 mod log;

@@ -1,9 +1,10 @@
 //! Sockets: connections that arrive at the listeners the guest was given. WASI has no way to make others.
 
-use crate::call::{Call, run};
+use crate::buffers;
+use crate::call::{Call, outcome_of_guest, run};
 use crate::errno::Errno;
-use crate::gather::gathered;
 use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
+use wiggle::GuestPtr;
 use wrun_runtime::Result;
 
 /// Accepts a connection; not in `wasi_unstable`.
@@ -44,8 +45,25 @@ pub(crate) fn sock_recv(
     ro_datalen: i32,
     ro_flags: i32,
 ) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::sock_recv(ctx, memory, fd, ri_data, ri_data_len, ri_flags, ro_datalen, ro_flags))
+    let shared = call.memory.is_shared_memory();
+    let flags_at = if shared { buffers::FLAGS.cast_signed() } else { ro_flags };
+    let errno = buffers::read(
+        call,
+        ri_data,
+        ri_data_len,
+        ro_datalen,
+        |ctx, memory, data, data_len, read| {
+            run(abi::sock_recv(ctx, memory, fd, data, data_len, ri_flags, read, flags_at))
+        },
+    )?;
+    if !shared || errno != Errno::SUCCESS {
+        return Ok(errno);
+    }
+    // A stream's flags, which are always these, went into the copy.
+    match call.memory.write(GuestPtr::new(ro_flags.cast_unsigned()), 0_u16) {
+        Ok(()) => Ok(errno),
+        Err(error) => outcome_of_guest(&error),
+    }
 }
 
 /// Sends over a connection.
@@ -66,7 +84,7 @@ pub(crate) fn sock_send(
     si_flags: i32,
     so_datalen: i32,
 ) -> Result<Errno> {
-    gathered(call, si_data, si_data_len, so_datalen, |ctx, memory, data, data_len, sent| {
+    buffers::write(call, si_data, si_data_len, so_datalen, |ctx, memory, data, data_len, sent| {
         run(abi::sock_send(ctx, memory, fd, data, data_len, si_flags, sent))
     })
 }

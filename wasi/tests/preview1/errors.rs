@@ -47,25 +47,6 @@ fn a_guest_without_memory_is_told_so() {
 }
 
 #[test]
-fn a_guest_with_a_shared_memory_is_told_so() {
-    let engine = Engine::default();
-    let mut linker = Linker::new(&engine);
-    wrun_wasi::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx).expect("an empty linker");
-    let module = r#"(module
-        (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
-        (memory (export "memory") 1 1 shared)
-        (func (export "sizes") (result i32) (call $sizes (i32.const 0) (i32.const 4))))"#;
-    let module = Module::new(&engine, module).expect("compiles");
-    let mut store = Store::new(&engine, WasiCtx::builder().build());
-    let instance = linker.instantiate(&mut store, &module).expect("links");
-    let sizes = instance.get_typed_func::<(), i32>(&mut store, "sizes").expect("exported");
-    let error = sizes.call(&mut store, ()).expect_err("the memory is shared");
-    assert!(matches!(error.kind(), ErrorKind::Host(_)), "{error:?}");
-    let text = error.to_string();
-    assert!(text.contains("args_sizes_get") && text.contains("shared"), "{text}");
-}
-
-#[test]
 fn wrong_descriptors_are_not_open() {
     let mut guest = Guest::new(WasiCtx::builder().build());
     for fd in [3, 77, -1] {

@@ -83,7 +83,7 @@ fn what_a_file_is() {
     );
 
     assert_eq!(guest.call("fd_filestat_get", &[fd, 0x300]), OK);
-    assert_eq!((guest.get(0x310, 1), guest.u64(0x318), guest.u64(0x320)), (&[4][..], 1, 5));
+    assert_eq!((guest.get(0x310, 1)[0], guest.u64(0x318), guest.u64(0x320)), (4, 1, 5));
     assert_eq!(guest.get(0x340, 8), [0xAA; 8]);
     assert_eq!(guest.call("fd_filestat_get", &[3, 0x300]), OK);
     assert_eq!(guest.get(0x310, 1), [3]);

@@ -66,7 +66,7 @@ impl Guest {
         let instance = linker.instantiate(&mut store, &module).expect("all imports are there");
         let memory = instance.get_memory(&mut store, "memory").expect("the guest has a memory");
         let mut guest = Guest { store, instance, memory };
-        guest.memory.data_mut(&mut guest.store).fill(FILLING);
+        guest.put(0, &vec![FILLING; guest.memory.data_size(&guest.store)]);
         guest
     }
 
@@ -96,12 +96,12 @@ impl Guest {
 
     /// Calls a function that succeeds, and asserts that it writes exactly these bytes at these places.
     pub(crate) fn writes(&mut self, name: &str, args: &[i64], expected: &[(usize, &[u8])]) {
-        let mut memory = self.memory.data(&self.store).to_vec();
+        let mut memory = self.all();
         assert_eq!(self.call(name, args), OK, "{name}{args:?}");
         for &(at, bytes) in expected {
             memory[at..at + bytes.len()].copy_from_slice(bytes);
         }
-        let found = self.memory.data(&self.store);
+        let found = self.all();
         if let Some(at) = (0..memory.len()).find(|&at| found[at] != memory[at]) {
             let around = at.saturating_sub(8)..(at + 24).min(memory.len());
             panic!(
@@ -114,14 +114,14 @@ impl Guest {
 
     /// Calls a function that fails with that number, and asserts that it writes nothing.
     pub(crate) fn fails(&mut self, name: &str, args: &[i64], errno: i32) {
-        let memory = self.memory.data(&self.store).to_vec();
+        let memory = self.all();
         assert_eq!(self.call(name, args), errno, "{name}{args:?}");
-        assert!(memory == self.memory.data(&self.store), "{name}{args:?} failed and wrote");
+        assert!(memory == self.all(), "{name}{args:?} failed and wrote");
     }
 
     /// Puts bytes into memory.
     pub(crate) fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.memory.data_mut(&mut self.store)[at..at + bytes.len()].copy_from_slice(bytes);
+        self.memory.write(&mut self.store, at as u64, bytes).expect("inside the memory");
     }
 
     /// Puts a buffer list of one buffer at `at`.
@@ -131,8 +131,15 @@ impl Guest {
     }
 
     /// Bytes of memory.
-    pub(crate) fn get(&self, at: usize, len: usize) -> &[u8] {
-        &self.memory.data(&self.store)[at..at + len]
+    pub(crate) fn get(&self, at: usize, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.memory.read(&self.store, at as u64, &mut bytes).expect("inside the memory");
+        bytes
+    }
+
+    /// All bytes of memory.
+    fn all(&self) -> Vec<u8> {
+        self.get(0, self.memory.data_size(&self.store))
     }
 
     /// A number of four bytes.
@@ -258,5 +265,6 @@ fn text(snapshot: &str) -> String {
         let _ = writeln!(imports, r#"(import "{snapshot}" "{name}" (func ${name} {ty}))"#);
         let _ = writeln!(funcs, r#"(func (export "{name}") {ty} {args} call ${name})"#);
     }
-    format!(r#"(module {imports} (memory (export "memory") 2) {funcs})"#)
+    let memory = if crate::SHARED { "2 2 shared" } else { "2" };
+    format!(r#"(module {imports} (memory (export "memory") {memory}) {funcs})"#)
 }

@@ -1,6 +1,9 @@
 //! WASI as a guest sees it: every test calls the functions from WebAssembly, through the engine, and looks at the
 //! error number, at the exact bytes written, and at all the bytes around them.
 
+/// What the guest's memory is; `tests/shared/` has the other kind.
+const SHARED: bool = false;
+
 mod args;
 mod clock;
 mod errors;

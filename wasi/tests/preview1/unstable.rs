@@ -64,10 +64,10 @@ fn a_subscription_has_56_bytes() {
     let args = [0x1000, 0x2000, 2, 0x100];
     assert_eq!(guest.call("poll_oneoff", &args), OK);
     assert!(start.elapsed() >= Duration::from_millis(20));
-    assert_eq!((guest.u32(0x100), guest.get(0x2000, 11)), (1, &event(1, 0, 0)[..11]));
+    assert_eq!((guest.u32(0x100), &guest.get(0x2000, 11)[..]), (1, &event(1, 0, 0)[..11]));
     input.write_all(b"abc").expect("written");
     assert_eq!(guest.call("poll_oneoff", &args), OK);
-    assert_eq!((guest.u32(0x100), guest.get(0x2000, 11)), (1, &event(2, 1, 3)[..11]));
+    assert_eq!((guest.u32(0x100), &guest.get(0x2000, 11)[..]), (1, &event(2, 1, 3)[..11]));
     assert_eq!(guest.u64(0x2010), 3);
 }
 
