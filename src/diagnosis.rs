@@ -110,11 +110,7 @@ fn of_link_error(error: &LinkError, name: &str) -> Failure {
     if error.problems.iter().any(|problem| problem.found.is_some()) {
         return failure;
     }
-    if error
-        .problems
-        .iter()
-        .any(|problem| problem.module == "wasi" && problem.name == "thread-spawn")
-    {
+    if error.problems.iter().any(wants_threads) {
         return failure.hint("the program wants to start threads: `--wasi threads` lets it");
     }
     let only_functions =
@@ -124,6 +120,14 @@ fn of_link_error(error: &LinkError, name: &str) -> Failure {
         first.module,
         if only_functions { "trap" } else { "default" }
     ))
+}
+
+/// Whether an import is one of those that `--wasi threads` provides.
+fn wants_threads(problem: &wrun::ImportProblem) -> bool {
+    match problem.expected {
+        ExternType::Memory(ty) => ty.shared,
+        _ => problem.module == "wasi" && problem.name == "thread-spawn",
+    }
 }
 
 fn of_trap(trap: &Trap) -> Failure {
