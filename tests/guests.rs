@@ -434,6 +434,24 @@ mod stack_overflow {
     }
 }
 
+mod threads {
+    use super::*;
+
+    #[test]
+    fn threads_made_by_a_toolchain_share_data_and_have_their_own() {
+        let outcome = succeeds(run(&["--wasi", "threads"], "threads.wasm", &[]));
+        let threads: String = (1..=4).map(|id| format!("thread {id} counted to 1001\n")).collect();
+        outcome.stdout_is(&(threads + "together 4000, the main thread 1\n"));
+    }
+
+    #[test]
+    fn a_trap_or_exit_in_a_thread_is_the_programs() {
+        let outcome = run(&["--wasi", "threads"], "threads.wasm", &["trap"]).exits(134);
+        complains(&outcome, &["the program trapped: unreachable", "wasm backtrace"]);
+        run(&["--wasi", "threads"], "threads.wasm", &["exit"]).exits(7).stderr_is("");
+    }
+}
+
 mod word_count {
     use super::*;
 

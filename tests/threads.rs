@@ -128,6 +128,24 @@ fn the_program_ends_when_main_returns() {
 }
 
 #[test]
+fn when_the_system_has_no_thread_the_program_is_told() {
+    // Each thread is there before the next one is started, until there is room for no other.
+    let main = "(local $threads i32)
+      (loop $next
+        (if (i32.gt_s (call $spawn (i32.const 0)) (i32.const 0)) (then
+          (local.set $threads (i32.add (local.get $threads) (i32.const 1)))
+          (call $join (local.get $threads))
+          (br $next))))
+      (call $exit (i32.add (i32.const 10) (i32.gt_u (local.get $threads) (i32.const 1))))";
+    let world = World::with("threads.wat", program(main, "(call $finish) (call $wait)"));
+    let line = format!(
+        "ulimit -v 12000000 && exec {} --wasi threads --log wasi=warn threads.wat",
+        wrun().display()
+    );
+    world.program("sh", ["-c", &line]).run().exits(11).stderr_has("cannot start a thread");
+}
+
+#[test]
 fn an_interrupt_ends_all_threads() {
     let main = "(call $start (i32.const 0)) (call $spin)";
     let world = World::with("threads.wat", program(main, "(call $wait)"));

@@ -84,6 +84,15 @@ impl Engine {
         self.0.memory_style
     }
 
+    /// Allocates what the calling thread needs for its first call of WebAssembly: a stack, which it keeps until it ends. The
+    /// first call would do it too; this is for noticing earlier when there is no room.
+    ///
+    /// # Errors
+    /// When the system has no room.
+    pub fn prepare_thread(&self) -> Result<()> {
+        crate::vm::prepare_thread(self.max_stack())
+    }
+
     pub(crate) fn max_stack(&self) -> usize {
         self.0.config.max_stack
     }

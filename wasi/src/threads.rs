@@ -11,12 +11,12 @@ use crate::errno::Errno;
 use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tracing::dispatcher;
 use wrun_runtime::{
-    Error, ExternType, Instance, Linker, Module, Result, SharedMemory, Store, ValType,
+    Engine, Error, ExternType, Instance, Linker, Module, Result, SharedMemory, Store, ValType,
 };
 
 /// What guests import.
@@ -68,6 +68,7 @@ const DEFAULT_MOST: usize = 4096;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct WasiThreads {
+    engine: Engine,
     most: usize,
     current: Arc<Current>,
 }
@@ -115,7 +116,7 @@ impl WasiThreads {
         let current = Arc::new(Current::default());
         let spawner = Arc::clone(&current);
         linker.func_wrap(MODULE, SPAWN, move |start_arg: i32| spawner.spawn(start_arg))?;
-        Ok(WasiThreads { most: DEFAULT_MOST, current })
+        Ok(WasiThreads { engine: linker.engine().clone(), most: DEFAULT_MOST, current })
     }
 
     /// How many threads the guest may have at a time, beside the main one; 4096 unless set. With more, `thread-spawn`
@@ -168,8 +169,12 @@ impl WasiThreads {
                 }
             }
         };
-        let program =
-            Program { thread: Box::new(thread), most: self.most, alive: Mutex::default() };
+        let program = Program {
+            engine: self.engine,
+            thread: Box::new(thread),
+            most: self.most,
+            alive: Mutex::default(),
+        };
         *self.current.lock() = Some(Arc::new(program));
         let main = move || {
             let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -204,6 +209,7 @@ struct Current(Mutex<Option<Arc<Program>>>);
 
 /// A running program.
 struct Program {
+    engine: Engine,
     /// Runs a thread with this identifier and argument, and sends its end when it is the program's.
     thread: Box<dyn Fn(i32, i32) + Send + Sync>,
     most: usize,
@@ -243,13 +249,23 @@ impl Program {
     fn spawn(self: Arc<Self>, start_arg: i32) -> Result<i32, String> {
         let id = self.ids().take(self.most)?;
         let program = Arc::clone(&self);
+        let (sender, prepared) = sync_channel(1);
         let started = start(format!("wasi {id}"), move || {
-            let span = tracing::debug_span!(target: "wasi", "thread", id);
-            span.in_scope(|| (program.thread)(id, start_arg));
-            // Its store is gone, and with it all that the thread had.
-            program.ids().free(id);
+            // Whoever starts it waits for this, and for nothing that the guest does.
+            let preparation = program.engine.prepare_thread();
+            let is_prepared = preparation.is_ok();
+            let _ = sender.send(preparation);
+            if is_prepared {
+                let span = tracing::debug_span!(target: "wasi", "thread", id);
+                span.in_scope(|| (program.thread)(id, start_arg));
+                // Its store is gone, and with it all that the thread had.
+                program.ids().free(id);
+            }
         });
-        started.map(|()| id).map_err(|error| {
+        let prepared = started.and_then(|()| {
+            prepared.recv().unwrap_or_else(|_| Err(Error::host("the thread ended at once")))
+        });
+        prepared.map(|()| id).map_err(|error| {
             self.ids().free(id);
             error.to_string()
         })

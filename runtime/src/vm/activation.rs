@@ -236,6 +236,16 @@ pub(super) unsafe fn enter(
     }
 }
 
+/// Allocates what [`enter`] needs on this thread, for a stack on which programs may fill `max_stack` bytes.
+///
+/// # Errors
+/// When the system has no room for it.
+pub(crate) fn prepare_thread(max_stack: usize) -> Result<(), Error> {
+    signals::prepare_thread();
+    VmStack::take(max_stack).map_err(Error::stack)?.put_back();
+    Ok(())
+}
+
 /// Ends the innermost activation of the thread.
 ///
 /// # Safety

@@ -43,6 +43,7 @@ mod table;
 mod value;
 mod waiters;
 
+pub(crate) use activation::prepare_thread;
 pub(crate) use code::{ActiveCode, LoadError, VmCode};
 pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
 pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
