@@ -139,7 +139,7 @@ fn when_the_system_has_no_thread_the_program_is_told() {
       (call $exit (i32.add (i32.const 10) (i32.gt_u (local.get $threads) (i32.const 1))))";
     let world = World::with("threads.wat", program(main, "(call $finish) (call $wait)"));
     let line = format!(
-        "ulimit -v 12000000 && exec {} --wasi threads --log wasi=warn threads.wat",
+        "ulimit -v 40000000 && exec {} --wasi threads --max-stack 3G --log wasi=warn threads.wat",
         wrun().display()
     );
     world.program("sh", ["-c", &line]).run().exits(11).stderr_has("cannot start a thread");

@@ -7,8 +7,8 @@ use std::{
 };
 
 use wrun_runtime::{
-    Config, Engine, Instance, Limits, Linker, Memory, MemoryStyle, MemoryType, Module,
-    SharedMemory, Store, StoreLimits, TrapCode, WaitResult,
+    Caller, Config, Engine, ErrorKind, Instance, Limits, Linker, Memory, MemoryStyle, MemoryType,
+    Module, SharedMemory, Store, StoreLimits, TrapCode, WaitResult,
 };
 
 const STYLES: [MemoryStyle; 2] = [MemoryStyle::Reserved, MemoryStyle::Checked];
@@ -404,4 +404,42 @@ fn a_huge_maximum_takes_no_more_addresses_than_others_do() {
         assert!(memories[0].grow(1 << 30).is_err());
         assert_eq!(memories[0].size(), 2);
     }
+}
+
+#[test]
+fn a_host_function_finds_the_shared_memory_of_its_caller() {
+    let engine = Engine::default();
+    let memory = SharedMemory::new(&engine, ty(1, 1)).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker.define_shared_memory("m", "m", &memory).unwrap();
+    let peek = |caller: Caller<'_, ()>| -> i32 {
+        match caller.shared_memory() {
+            Some(found) => found.cells().len() as i32,
+            None => -1,
+        }
+    };
+    linker.func_wrap("host", "peek", peek).unwrap();
+    for (memory, found) in [
+        (r#"(import "m" "m" (memory 1 1 shared)) (export "memory" (memory 0))"#, 65536),
+        (r#"(import "m" "m" (memory 1 1 shared)) (export "other" (memory 0))"#, -1),
+        (r#"(memory (export "memory") 1)"#, -1),
+    ] {
+        let text = format!(
+            r#"(module (import "host" "peek" (func $peek (result i32))) {memory}
+                (func (export "run") (result i32) (call $peek)))"#
+        );
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), found, "{memory}");
+    }
+}
+
+#[test]
+fn a_thread_is_prepared_or_told_that_there_is_no_room() {
+    Engine::default().prepare_thread().expect("there is room");
+    let too_much = Engine::new(Config::new().max_stack(1 << 47)).unwrap();
+    let error = too_much.prepare_thread().expect_err("more than there are addresses");
+    assert!(matches!(error.kind(), ErrorKind::Limit(_)), "{error:?}");
 }
