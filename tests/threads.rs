@@ -201,7 +201,6 @@ fn a_thread_that_has_ended_leaves_nothing() {
         .expect("it starts");
     let first = at_rest(&mut child);
     let last = at_rest(&mut child);
-    child.stdin.take().expect("piped").write_all(b"x").expect("it reads");
     assert!(child.wait().expect("it ends").success());
     // A stack alone is 8 MiB of addresses, in all of which something was written.
     assert!(last.addresses < first.addresses + (512 << 10), "{first:?} {last:?}");
@@ -237,8 +236,10 @@ fn at_rest(child: &mut Child) -> Usage {
 
 #[test]
 fn the_log_says_which_thread_calls() {
-    let main = "(call $start (i32.const 0x10)) (call $wait)";
-    let outcome = run_with(&["--log", "wasi"], main, "(call $exit (local.get $id))").exits(1);
+    // The thread waits until the call that started it has returned, and so is in the log.
+    let main = "(call $start (i32.const 0x10)) (call $finish) (call $wait)";
+    let thread = "(call $join (i32.const 1)) (call $exit (local.get $id))";
+    let outcome = run_with(&["--log", "wasi"], main, thread).exits(1);
     let outcome = outcome.stderr_has("wasi: thread-spawn(start_arg=0x10) = 1\n");
     outcome.stderr_has("thread{id=1}: wasi: proc_exit(rval=1) = exit 1\n");
 }
