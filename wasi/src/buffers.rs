@@ -20,7 +20,7 @@ const COUNT: u32 = 8;
 pub(crate) const FLAGS: u32 = 12;
 const BYTES: u32 = 16;
 
-/// What [`read`] and [`write`] call: a function of `wasi-common`, with the memory that it is to work on, and in that
+/// What [`read()`] and [`write()`] call: a function of `wasi-common`, with the memory that it is to work on, and in that
 /// the address of the list, its length, and the address for the number of bytes.
 pub(crate) trait Transfer:
     FnOnce(&mut WasiCtx, &mut GuestMemory<'_>, i32, i32, i32) -> Result<Errno>

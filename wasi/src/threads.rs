@@ -189,8 +189,9 @@ impl WasiThreads {
             }
             Err(error) => Ok(Err(error.context("cannot start the program's main thread").into())),
         };
-        // Also lets go of `instantiate`, whose linker refers to `current`.
-        *self.current.lock() = None;
+        // Also lets go of `instantiate`, whose linker refers to `current`; not under the lock, for it is the embedder's.
+        let program = self.current.lock().take();
+        drop(program);
         ended.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
