@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     fs::{self, File},
+    io,
     path::Path,
     ptr::NonNull,
     sync::{Arc, OnceLock},
@@ -146,7 +147,7 @@ impl Module {
         let mut code = code.activate()?;
         let type_ids = {
             let info = &code.code().image().metadata.info;
-            engine.types().register(&info.types, &info.rec_groups)
+            engine.types().register(&info.types, &info.rec_groups).map_err(io::Error::other)?
         };
         code.info_mut().resolve_types(&type_ids);
         let metadata = &code.code().image().metadata;

@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, RwLock},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct TypeRegistry {
 
 #[derive(Debug)]
 struct Types {
+    /// The most rows there may be.
+    max_rows: u32,
     /// The numbers of a group's types, by the group.
     groups: HashMap<Box<[SubType]>, Arc<[u32]>>,
     /// By row of the table; nothing where a type needs more than one row, and for the rows that are no declared type's.
@@ -55,6 +58,14 @@ pub(crate) enum ObjectLayout {
     Array(StorageType),
 }
 
+/// The engine has no room for more types.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "the engine has no room for more types: their number is bounded by {}",
+    SupertypeTable::ROWS
+)]
+pub(crate) struct TooManyTypes;
+
 impl RegisteredType {
     /// The function type.
     ///
@@ -70,29 +81,40 @@ impl TypeRegistry {
     ///
     /// # Errors
     /// When the system has no addresses left for the table of supertypes.
-    pub(crate) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
+        Self::with_rows(SupertypeTable::ROWS)
+    }
+
+    fn with_rows(max_rows: u32) -> io::Result<Self> {
         let types = vec![None; (gc::FIRST_TYPE / gc::ROW) as usize];
         Ok(Self {
             supertypes: SupertypeTable::new()?,
-            types: RwLock::new(Types { groups: HashMap::new(), types }),
+            types: RwLock::new(Types { max_rows, groups: HashMap::new(), types }),
         })
     }
 
     /// The number of a function type that is a group of its own without sub- and supertypes. It names others by their numbers.
     ///
     /// # Panics
-    /// When the table of supertypes is full: it has room for 2²⁷ types.
+    /// When the engine has too many types; those of the host's alone are never as many.
     pub(crate) fn id(&self, ty: &FuncType) -> u32 {
-        self.group(vec![SubType::plain(ty.clone())])[0]
+        let group = self.group(vec![SubType::plain(ty.clone())]);
+        group.expect("fewer types than the engine has room for")[0]
     }
 
     /// The numbers of a type section's types, which name one another by their indices. `groups` says how many types each
     /// recursion group has, in order.
     ///
+    /// # Errors
+    /// When the engine has too many types then.
+    ///
     /// # Panics
-    /// When a type names one behind its group, or is declared to be the subtype of one that is not in front of it; and
-    /// when the table of supertypes is full.
-    pub(crate) fn register(&self, types: &[SubType], groups: &[u32]) -> Box<[u32]> {
+    /// When a type names one behind its group, or is declared to be the subtype of one that is not in front of it.
+    pub(crate) fn register(
+        &self,
+        types: &[SubType],
+        groups: &[u32],
+    ) -> Result<Box<[u32]>, TooManyTypes> {
         let mut numbers: Vec<u32> = Vec::with_capacity(types.len());
         for &len in groups {
             let start = numbers.len();
@@ -105,24 +127,24 @@ impl TypeRegistry {
                     other => other,
                 })
             });
-            let group = self.group(group.collect());
+            let group = self.group(group.collect())?;
             numbers.extend_from_slice(&group);
         }
-        numbers.into_boxed_slice()
+        Ok(numbers.into_boxed_slice())
     }
 
     /// The numbers of a group's types, which name one another by their positions and others by their numbers.
-    fn group(&self, group: Vec<SubType>) -> Arc<[u32]> {
+    fn group(&self, group: Vec<SubType>) -> Result<Arc<[u32]>, TooManyTypes> {
         if let Some(numbers) =
             self.types.read().expect("no panic under the lock").groups.get(&group[..])
         {
-            return numbers.clone();
+            return Ok(numbers.clone());
         }
         let mut types = self.types.write().expect("no panic under the lock");
         if let Some(numbers) = types.groups.get(&group[..]) {
-            return numbers.clone();
+            return Ok(numbers.clone());
         }
-        let numbers = types.number(&group);
+        let numbers = types.number(&group)?;
         for (ty, &number) in group.iter().zip(&numbers[..]) {
             let ty = ty.rename(|name| match name {
                 ConcreteType::Recursive(position) => {
@@ -136,7 +158,7 @@ impl TypeRegistry {
             types.types[(number / gc::ROW) as usize] = Some(Arc::new(ty));
         }
         types.groups.insert(group.into_boxed_slice(), numbers.clone());
-        numbers
+        Ok(numbers)
     }
 
     /// The type with a number that was given out.
@@ -182,9 +204,10 @@ impl Types {
     }
 
     /// Rows for a group's types, one after the other.
-    fn number(&mut self, group: &[SubType]) -> Arc<[u32]> {
+    fn number(&mut self, group: &[SubType]) -> Result<Arc<[u32]>, TooManyTypes> {
         let mut depths: Vec<u32> = Vec::with_capacity(group.len());
         let mut numbers = Vec::with_capacity(group.len());
+        let mut rows = self.types.len() as u32;
         for ty in group {
             // A supertype comes first: it has been given its number, or its depth just now.
             let depth = match ty.supertype {
@@ -192,12 +215,14 @@ impl Types {
                 _ => self.depth(ty),
             };
             depths.push(depth);
-            let row = u32::try_from(self.types.len()).ok().and_then(|row| row.checked_mul(gc::ROW));
-            numbers.push(row.expect("fewer than 2^29 rows of types"));
-            let rows = (depth / gc::ROW + 1) as usize;
-            self.types.resize(self.types.len() + rows, None);
+            numbers.push(rows * gc::ROW);
+            rows += depth / gc::ROW + 1;
+            if rows > self.max_rows {
+                return Err(TooManyTypes);
+            }
         }
-        numbers.into()
+        self.types.resize(rows as usize, None);
+        Ok(numbers.into())
     }
 
     /// Number of ancestors of a type whose supertype is registered.
@@ -284,9 +309,10 @@ mod tests {
         let registry = TypeRegistry::new().unwrap();
         let empty = SubType::plain(FuncType::new([], []));
         let i32 = SubType::plain(FuncType::new([ValType::I32], []));
-        let first = registry.register(&[empty.clone(), taking(0), taking(1)], &[1, 1, 1]);
-        let second =
-            registry.register(&[i32, empty, taking(1), taking(0), taking(2)], &[1, 1, 1, 1, 1]);
+        let first = registry.register(&[empty.clone(), taking(0), taking(1)], &[1, 1, 1]).unwrap();
+        let second = registry
+            .register(&[i32, empty, taking(1), taking(0), taking(2)], &[1, 1, 1, 1, 1])
+            .unwrap();
         assert_eq!(second[1], first[0]);
         assert_eq!(second[2], first[1]);
         assert_ne!(second[3], first[1], "it takes functions of another type");
@@ -296,15 +322,17 @@ mod tests {
     #[test]
     fn recursive_types_are_equal_by_group_and_position() {
         let registry = TypeRegistry::new().unwrap();
-        let first = registry.register(&[structure(&[node(0)], None)], &[1]);
+        let first = registry.register(&[structure(&[node(0)], None)], &[1]).unwrap();
         let unrelated = structure(&[], None);
-        let second = registry.register(&[unrelated.clone(), structure(&[node(1)], None)], &[1, 1]);
+        let second =
+            registry.register(&[unrelated.clone(), structure(&[node(1)], None)], &[1, 1]).unwrap();
         assert_eq!(first[0], second[1]);
         // Unrolled once it is another type, and so it is in a larger group.
-        let unrolled =
-            registry.register(&[structure(&[node(0)], None), structure(&[node(0)], None)], &[1, 1]);
+        let unrolled = registry
+            .register(&[structure(&[node(0)], None), structure(&[node(0)], None)], &[1, 1])
+            .unwrap();
         assert_ne!(unrolled[1], first[0]);
-        let larger = registry.register(&[structure(&[node(0)], None), unrelated], &[2]);
+        let larger = registry.register(&[structure(&[node(0)], None), unrelated], &[2]).unwrap();
         assert_ne!(larger[0], first[0]);
     }
 
@@ -314,8 +342,8 @@ mod tests {
         let depth = 3 * gc::ROW + 2;
         let types: Vec<SubType> =
             (0..depth).map(|index| structure(&[], index.checked_sub(1))).collect();
-        let numbers = registry.register(&types, &vec![1; types.len()]);
-        let others = registry.register(&[structure(&[ValType::I32], None)], &[1]);
+        let numbers = registry.register(&types, &vec![1; types.len()]).unwrap();
+        let others = registry.register(&[structure(&[ValType::I32], None)], &[1]).unwrap();
         for (deep, &found) in numbers.iter().enumerate() {
             for (high, &expected) in numbers.iter().enumerate() {
                 assert_eq!(registry.is_subtype(found, expected), high <= deep);
@@ -330,10 +358,19 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_there_is_no_room_for_is_refused_as_a_whole() {
+        let registry = TypeRegistry::with_rows(gc::FIRST_TYPE / gc::ROW + 2).unwrap();
+        let [a, b, c] = [ValType::I32, ValType::I64, ValType::F32].map(|ty| structure(&[ty], None));
+        let first = registry.register(std::slice::from_ref(&a), &[1]).unwrap();
+        assert!(registry.register(&[b.clone(), c], &[2]).is_err());
+        assert_eq!(registry.register(&[a, b], &[1, 1]).unwrap()[0], first[0]);
+    }
+
+    #[test]
     fn a_supertype_may_be_in_the_same_group() {
         let registry = TypeRegistry::new().unwrap();
         let types = [structure(&[node(1)], None), structure(&[node(1), node(0)], Some(0))];
-        let numbers = registry.register(&types, &[2]);
+        let numbers = registry.register(&types, &[2]).unwrap();
         assert!(registry.is_subtype(numbers[1], numbers[0]));
         assert!(!registry.is_subtype(numbers[0], numbers[1]));
     }

@@ -6,10 +6,12 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use wrun_module::gc;
+
 use super::mapping::Mapping;
 
-/// Entries there are addresses for.
-const MAX_ENTRIES: usize = 1 << 30;
+/// Entries there are addresses for: 256 MiB, so that engines can also be made where addresses are few.
+const MAX_ENTRIES: u32 = 1 << 26;
 
 /// The table. It never moves, and is all zero where nothing was written.
 #[derive(Debug)]
@@ -18,10 +20,13 @@ pub(crate) struct SupertypeTable(Mapping);
 impl SupertypeTable {
     /// A table with nothing in it: addresses only, memory is taken as it is written.
     pub(crate) fn new() -> io::Result<Self> {
-        let mapping = Mapping::reserve(MAX_ENTRIES * size_of::<u32>())?;
+        let mapping = Mapping::reserve(MAX_ENTRIES as usize * size_of::<u32>())?;
         mapping.make_accessible(0, mapping.len())?;
         Ok(Self(mapping))
     }
+
+    /// Number of rows.
+    pub(crate) const ROWS: u32 = MAX_ENTRIES / gc::ROW;
 
     /// The first entry.
     pub(super) fn base(&self) -> *const u32 {
@@ -31,7 +36,7 @@ impl SupertypeTable {
     /// Writes the entry for a depth in the row of a type.
     ///
     /// # Panics
-    /// When the table is too small.
+    /// When the row is none of the table's.
     pub(crate) fn write(&self, number: u32, depth: u32, ancestor: u32) {
         // Whoever reads the entry has the number from the registry, after its lock was released.
         self.entry(number, depth).store(ancestor, Ordering::Relaxed);
@@ -45,7 +50,7 @@ impl SupertypeTable {
 
     fn entry(&self, number: u32, depth: u32) -> &AtomicU32 {
         let index = number as usize + depth as usize;
-        assert!(index < MAX_ENTRIES, "too many types in one engine");
+        assert!(index < MAX_ENTRIES as usize, "an entry of one of the rows");
         // SAFETY: in bounds, accessible and aligned; the host only accesses entries as atomics, and generated code only
         // reads.
         unsafe { &*self.base().add(index).cast::<AtomicU32>() }
