@@ -159,15 +159,17 @@ impl Worker {
     ) -> Result<CompiledFunc, Failure> {
         self.context.clear();
         let start = Instant::now();
-        translate::translate(env, position, &mut self.frontend, &mut self.context.func).map_err(
-            |error| match error {
-                CompileError::TooLarge(_) => Failure::TooLarge,
-                CompileError::Function { reason, .. } => Failure::Other(reason),
-                error => Failure::Other(error.to_string()),
-            },
-        )?;
+        let func = &mut self.context.func;
+        let uses_heap =
+            translate::translate(env, position, &mut self.frontend, func).map_err(|error| {
+                match error {
+                    CompileError::TooLarge(_) => Failure::TooLarge,
+                    CompileError::Function { reason, .. } => Failure::Other(reason),
+                    error => Failure::Other(error.to_string()),
+                }
+            })?;
         self.times.translate += start.elapsed();
-        self.generate(isa)
+        Ok(CompiledFunc { uses_heap, ..self.generate(isa)? })
     }
 
     fn trampoline(

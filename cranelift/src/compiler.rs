@@ -12,7 +12,7 @@ use wrun_module::{
     ModuleInfo, ParsedModule, Progress, SubType, TypeIndex,
     image::{
         self, Metadata, Sections, Target, section,
-        tables::{AddressMap, FuncTable, NameTable, TrapTable},
+        tables::{AddressMap, FuncTable, NameTable, StackMapTable, TrapTable},
     },
     layout::ContextLayout,
 };
@@ -67,11 +67,13 @@ impl CraneliftCompiler {
             (section::FUNCS.to_owned(), FuncTable::encode(funcs)),
             (section::TRAMPOLINES.to_owned(), FuncTable::encode(trampolines)),
         ]);
-        // These two are large: each is dropped when it is encoded, before the image is written.
+        // These are large: each is dropped when it is encoded, before the image is written.
         let traps = TrapTable::encode(&mem::take(&mut linked.traps));
         tables.push((section::TRAPS.to_owned(), traps));
         let addresses = AddressMap::encode(&mem::take(&mut linked.addresses));
         tables.push((section::ADDRESSES.to_owned(), addresses));
+        let stack_maps = StackMapTable::encode(&mem::take(&mut linked.stack_maps));
+        tables.push((section::STACK_MAPS.to_owned(), stack_maps));
         image::write(&Sections {
             machine: match self.isa.triple().architecture {
                 Architecture::Aarch64(_) => elf::EM_AARCH64.0,
@@ -121,6 +123,7 @@ impl Compiler for CraneliftCompiler {
                 data: layout,
                 trampolines,
                 code_section_offset: module.code_section_offset,
+                uses_heap: linked.uses_heap,
             };
             let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
             let mut tables = dwarf(module);

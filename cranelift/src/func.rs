@@ -3,10 +3,13 @@
 use cranelift_codegen::{
     CodegenError, CompiledCode, FinalizedRelocTarget,
     binemit::Reloc,
-    ir::{ExternalName, Function},
+    ir::{self, ExternalName, Function},
     isa::TargetIsa,
 };
-use wrun_module::{TrapCode, image::tables::AddressMap};
+use wrun_module::{
+    TrapCode,
+    image::tables::{AddressMap, StackMapEntry},
+};
 
 use crate::{traps::module_trap, unwind::UnwindTarget};
 
@@ -23,6 +26,11 @@ pub(crate) struct CompiledFunc {
     pub(crate) traps: Box<[(u32, TrapCode)]>,
     /// From which positions of the module the code stems; the first entry is at 0.
     pub(crate) addresses: Box<[(u32, u32)]>,
+    /// Where its frame holds references to objects during calls: the offset behind each call that has any, ascending, with
+    /// distances down from the frame pointer.
+    pub(crate) stack_maps: Box<[StackMapEntry]>,
+    /// Whether it accesses objects.
+    pub(crate) uses_heap: bool,
     /// Its call frame instructions.
     pub(crate) unwind: Box<[u8]>,
 }
@@ -90,9 +98,30 @@ impl CompiledFunc {
             calls: calls(func, compiled)?,
             addresses: addresses(compiled, &traps),
             traps: traps.into_boxed_slice(),
+            stack_maps: stack_maps(compiled)?,
+            uses_heap: false,
             unwind,
         })
     }
+}
+
+/// Where the frame holds references during each call.
+///
+/// Cranelift says it by the distance up from the stack pointer, `offset`, and how far that is below the frame pointer, `size`;
+/// both are as they are when the call instruction runs. In either convention the frame pointer is set up in the prologue and
+/// stays until the epilogue, and calls are made with the stack pointer where the prologue left it: room for arguments on the
+/// stack is part of the frame, and what a callee of the tail convention has popped of it is taken back right behind the
+/// call. So `size - offset` is the distance down from the frame pointer, which walking the stack yields; the stack pointer
+/// is not needed.
+fn stack_maps(compiled: &CompiledCode) -> Result<Box<[StackMapEntry]>, Failure> {
+    let maps = compiled.buffer.user_stack_maps().iter().map(|(after, size, map)| {
+        let distance = |(ty, offset): (ir::Type, u32)| match size.checked_sub(offset) {
+            Some(distance) if ty == ir::types::I32 && distance >= 4 => Ok(distance),
+            _ => Err(Failure::Other(format!("unexpected reference of type {ty} in a stack map"))),
+        };
+        Ok((*after, map.entries().map(distance).collect::<Result<_, _>>()?))
+    });
+    maps.collect()
 }
 
 /// The calls of a function; anything else that would need relocation is refused.

@@ -2,7 +2,10 @@
 
 use cranelift_codegen::{isa::TargetIsa, settings::OptLevel};
 use target_lexicon::Architecture;
-use wrun_module::{CompileError, TrapCode, image::tables::AddressMap};
+use wrun_module::{
+    CompileError, TrapCode,
+    image::tables::{AddressMap, StackMapEntry},
+};
 
 use crate::{
     func::{Call, CallKind, CompiledFunc},
@@ -23,6 +26,10 @@ pub(crate) struct Linked {
     pub(crate) traps: Vec<(u32, TrapCode)>,
     /// From code to positions in the module, by offset.
     pub(crate) addresses: Vec<(u32, u32)>,
+    /// Where frames hold references, by the offset behind each call.
+    pub(crate) stack_maps: Vec<StackMapEntry>,
+    /// Whether any function accesses objects.
+    pub(crate) uses_heap: bool,
     /// The call frame instructions of each function.
     unwind: Vec<Box<[u8]>>,
     target: UnwindTarget,
@@ -84,6 +91,8 @@ pub(crate) fn link(
         funcs: places,
         traps: Vec::with_capacity(funcs.iter().map(|func| func.traps.len()).sum()),
         addresses: Vec::with_capacity(funcs.iter().map(|func| func.addresses.len()).sum()),
+        stack_maps: Vec::with_capacity(funcs.iter().map(|func| func.stack_maps.len()).sum()),
+        uses_heap: funcs.iter().any(|func| func.uses_heap),
         unwind: Vec::with_capacity(funcs.len()),
         target: UnwindTarget::new(isa),
     };
@@ -99,6 +108,8 @@ pub(crate) fn link(
         }
         linked.traps.extend(func.traps.iter().map(|&(offset, code)| (start + offset, code)));
         linked.add_addresses(start, &func.addresses);
+        let stack_maps = func.stack_maps.into_iter();
+        linked.stack_maps.extend(stack_maps.map(|(after, map)| (start + after, map)));
         linked.unwind.push(func.unwind);
     }
     Ok(linked)
@@ -160,6 +171,8 @@ mod tests {
             calls: calls.into(),
             traps: [(1, TrapCode::Unreachable)].into(),
             addresses: [(0, AddressMap::NONE), (1, 7)].into(),
+            stack_maps: [(3, [8].into())].into(),
+            uses_heap: false,
             unwind: [].into(),
         }
     }
@@ -175,6 +188,7 @@ mod tests {
         assert_eq!(linked.text[21..80], [0xcc; 59]);
         assert_eq!(linked.traps, [(17, TrapCode::Unreachable), (81, TrapCode::Unreachable)]);
         assert_eq!(linked.addresses, [(17, 7), (80, AddressMap::NONE), (81, 7)]);
+        assert_eq!(linked.stack_maps, [(19, [8].into()), (83, [8].into())]);
     }
 
     #[test]

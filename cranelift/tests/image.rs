@@ -193,6 +193,47 @@ fn traps_are_sorted_and_lie_in_functions() {
     }
 }
 
+/// A function that keeps `count` references over a call, with some room on the stack for arguments.
+fn keeping(count: usize) -> String {
+    let wide = "(param i64 i64 i64 i64 i64 i64 i64 i64 i64)";
+    let zeros = "(i64.const 0)".repeat(9);
+    let (get, drop) = ("(call $new)".repeat(count), "(call $use)".repeat(count));
+    format!(
+        r#"(module (import "" "new" (func $new (result externref)))
+            (import "" "use" (func $use (param externref)))
+            (func $wide {wide})
+            (func (export "native") {get} (call $wide {zeros}) {drop})
+            (func $internal {get} (call $wide {zeros}) {drop})
+            (func (export "tail") {get} (call $wide {zeros}) {drop} (return_call $internal)))"#
+    )
+}
+
+#[test]
+fn stack_maps_name_slots_of_the_frame_and_are_there_only_with_references() {
+    for options in all_options() {
+        let bytes = compile(MODULE, None, options);
+        assert_eq!(content(&elf(&bytes), section::STACK_MAPS).1.len(), 0);
+        for target in [None, Some("aarch64-unknown-linux-gnu")] {
+            let bytes = compile(&keeping(5), target, options);
+            let image = Image::parse(&bytes).expect("a valid image");
+            let maps = image.stack_maps(&bytes);
+            // In each of three functions: over the calls that make the second to the fifth, the wide one, and over those that
+            // use the first to the fourth.
+            assert_eq!(maps.len(), 3 * (4 + 1 + 4));
+            let mut sizes = BTreeMap::new();
+            for offset in 0..image.text().len() as u32 {
+                let distances: Vec<u32> = maps.find(offset).collect();
+                let distinct: std::collections::BTreeSet<_> = distances.iter().copied().collect();
+                assert_eq!(distinct.len(), distances.len(), "each slot once");
+                assert!(distances.iter().all(|distance| (4..256).contains(distance)));
+                *sizes.entry(distances.len()).or_insert(0) += 1;
+            }
+            sizes.remove(&0);
+            assert_eq!(sizes, BTreeMap::from([(1, 6), (2, 6), (3, 6), (4, 6), (5, 3)]));
+        }
+    }
+}
+
 #[test]
 fn names_and_dwarf_come_along() {
     let mut wasm = wat::parse_str(MODULE).expect("valid text");

@@ -60,6 +60,15 @@ pub mod store_context {
     pub const EXIT_PC: u32 = 8;
     /// Least stack pointer at which the host may still be called.
     pub const STACK_LIMIT: u32 = 16;
+    /// Pointer that references to objects of the garbage-collected heap count from. It never changes once there is a heap,
+    /// and there is one before code of a module runs that relies on it
+    /// ([`Metadata::uses_heap`](crate::image::Metadata::uses_heap)).
+    pub const GC_BASE: u32 = 24;
+    /// `u64`: offset of the next object.
+    pub const GC_NEXT: u32 = 32;
+    /// `u64`: offset behind the last byte that an object may have. An object that does not fit in front of it, or whose size
+    /// is not known to be small, is made by the libcall [`gc_alloc`](crate::Libcall::gc_alloc).
+    pub const GC_LIMIT: u32 = 40;
 }
 
 /// A function reference; references of type `func` are pointers to these, null is 0.

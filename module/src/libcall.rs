@@ -52,6 +52,9 @@ macro_rules! for_each_libcall {
             table_init(table: i32, elem: i32, dst: i64, src: i32, len: i32);
             /// Drops an element segment.
             elem_drop(elem: i32);
+            /// Makes an object of the type with a number in the engine, of `size` bytes, collecting garbage if need be. Only the
+            /// type is written: the caller writes all else before its next call. Traps when there is no room.
+            gc_alloc(type_id: i32, size: i64) -> i32;
         }
     };
 }

@@ -59,6 +59,8 @@ traps! {
     NullFunctionReference = 11, "null function reference";
     /// `ref.as_non_null` of a null reference.
     NullReference = 12, "null reference";
+    /// There is no room for an object, even when all that cannot be reached is gone.
+    HeapExhausted = 13, "garbage-collected heap exhausted";
     /// An atomic access at an address that is not a multiple of its size.
     UnalignedAtomic = 30, "unaligned atomic";
     /// `memory.atomic.wait32` or `memory.atomic.wait64` on a memory that is not shared.

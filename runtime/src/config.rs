@@ -15,6 +15,8 @@ pub struct Config {
     pub(crate) max_stack: usize,
     pub(crate) memory_style: Option<MemoryStyle>,
     pub(crate) deterministic: bool,
+    pub(crate) max_gc_heap: u64,
+    pub(crate) gc_stress: bool,
     pub(crate) on_progress: Option<OnProgress>,
 }
 
@@ -26,6 +28,8 @@ impl Default for Config {
             max_stack: 8 << 20,
             memory_style: None,
             deterministic: false,
+            max_gc_heap: 4 << 30,
+            gc_stress: false,
             on_progress: None,
         }
     }
@@ -70,6 +74,20 @@ impl Config {
         self
     }
 
+    /// Bytes of memory for the objects of a store; 4 GiB unless set, which is the most there can be. Past it, a program traps.
+    /// Half of it is for objects, the other half is where they are moved to when garbage is collected.
+    pub fn max_gc_heap(&mut self, bytes: u64) -> &mut Self {
+        self.max_gc_heap = bytes;
+        self
+    }
+
+    /// Whether a store collects garbage whenever an object is made; off unless set. This is to test the engine, or an embedding
+    /// of it: a reference that is used when it should not be any more is found out at once.
+    pub fn gc_stress(&mut self, on: bool) -> &mut Self {
+        self.gc_stress = on;
+        self
+    }
+
     /// Is told now and then, from any thread, how far a compilation is.
     pub fn on_progress(
         &mut self,
@@ -88,6 +106,8 @@ impl fmt::Debug for Config {
             .field("max_stack", &self.max_stack)
             .field("memory_style", &self.memory_style)
             .field("deterministic", &self.deterministic)
+            .field("max_gc_heap", &self.max_gc_heap)
+            .field("gc_stress", &self.gc_stress)
             .finish_non_exhaustive()
     }
 }

@@ -40,10 +40,11 @@ impl Global {
         store.opaque().global_type(self.position(store.opaque()))
     }
 
-    /// Its value.
-    pub fn get(&self, store: impl AsContext) -> Val {
-        let store = store.as_context();
-        store.opaque().global_value(self.position(store.opaque()))
+    /// Its value. A reference is valid in the scope that is open.
+    pub fn get(&self, mut store: impl AsContextMut) -> Val {
+        let mut store = store.as_context_mut();
+        let position = self.position(store.opaque());
+        store.opaque_mut().global_value(position)
     }
 
     /// Sets its value.

@@ -5,6 +5,8 @@
 //!   run.
 //! - [`Func`], [`Memory`], [`Table`], [`Global`] and [`Tag`] are handles to what is in a store. They are small, copied freely, and
 //!   only mean something together with their store: with another one they panic. A [`SharedMemory`] belongs to no store.
+//! - An [`ExternRef`] is a reference to an object, which moves and which the store frees when nobody refers to it: it is valid
+//!   in the scope it was made in ([`RootScope`]), an [`OwnedRef`] for as long as it is kept.
 //!
 //! ```
 //! use wrun_runtime::{Engine, Linker, Module, Store};
@@ -31,6 +33,7 @@ mod caller;
 mod config;
 mod engine;
 mod error;
+mod extern_ref;
 mod external;
 mod func;
 mod global;
@@ -39,6 +42,7 @@ mod instance;
 mod linker;
 mod memory;
 mod module;
+mod root;
 mod shared_memory;
 mod store;
 mod table;
@@ -54,6 +58,7 @@ pub use caller::Caller;
 pub use config::Config;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result, TypeMismatch};
+pub use extern_ref::ExternRef;
 pub use external::Extern;
 pub use func::{Func, TypedFunc};
 pub use global::Global;
@@ -61,12 +66,13 @@ pub use instance::Instance;
 pub use linker::{ImportProblem, LinkError, Linker};
 pub use memory::{Memory, MemoryAccessError};
 pub use module::{ExportType, ImportType, Module};
+pub use root::{GcRef, OwnedRef, RootScope};
 pub use shared_memory::SharedMemory;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreLimits};
 pub use table::Table;
 pub use tag::Tag;
 pub use trap::Trap;
-pub use value::{ExternRef, Ref, V128, Val};
+pub use value::{Ref, V128, Val};
 pub use vm::{IntoFunc, WaitResult, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use wrun_module::{
     ArrayType, CompileError, CompositeType, ConcreteType, ExternType, FeatureError, Features,

@@ -49,7 +49,8 @@ pub struct StoreLimits {
 
 /// Instances, everything they refer to, and data of the user's that host functions can reach.
 ///
-/// Nothing in a store is freed before the store is: make one for each task, and drop it when the task is done.
+/// Instances, memories, tables and functions are not freed before the store is: make one for each task, and drop it when the
+/// task is done. Objects that references refer to are freed when nobody can reach them any more.
 pub struct Store<T: 'static> {
     inner: Box<StoreInner<T>>,
 }
@@ -65,6 +66,11 @@ impl<T> StoreInner<T> {
     /// The part without the user's data.
     pub(crate) fn opaque(&self) -> &StoreOpaque {
         &self.opaque
+    }
+
+    /// The part without the user's data.
+    pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
+        &mut self.opaque
     }
 
     /// Both parts.
@@ -103,6 +109,20 @@ impl<T: 'static> Store<T> {
     /// Bounds what is allocated from now on; what there is stays.
     pub fn set_limits(&mut self, limits: StoreLimits) {
         self.inner.opaque.set_limits(limits);
+    }
+
+    /// Frees all objects that nobody can reach, and drops the values of the host's among them. There is no need to call it: the
+    /// store does the same whenever its heap is full.
+    ///
+    /// # Panics
+    /// When dropping a value panics.
+    pub fn gc(&mut self) {
+        self.inner.opaque.collect_garbage();
+    }
+
+    /// Bytes that objects take at present, whether or not somebody can reach them.
+    pub fn gc_heap_size(&self) -> u64 {
+        self.inner.opaque.heap_bytes()
     }
 }
 
@@ -166,6 +186,14 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
 
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
         &mut self.0.opaque
+    }
+
+    /// Frees all objects that nobody can reach, as [`Store::gc`] does.
+    ///
+    /// # Panics
+    /// When dropping a value of the host's panics.
+    pub fn gc(&mut self) {
+        self.0.opaque.collect_garbage();
     }
 
     pub(crate) fn into_split(self) -> (&'a mut StoreOpaque, &'a mut T) {

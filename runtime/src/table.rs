@@ -56,10 +56,11 @@ impl Table {
         store.opaque().table(self.position(store.opaque())).len()
     }
 
-    /// An element; nothing past the end.
-    pub fn get(&self, store: impl AsContext, index: u64) -> Option<Ref> {
-        let store = store.as_context();
-        store.opaque().table_element(self.position(store.opaque()), index)
+    /// An element, as a reference that is valid in the scope that is open; nothing past the end.
+    pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Ref> {
+        let mut store = store.as_context_mut();
+        let position = self.position(store.opaque());
+        store.opaque_mut().table_element(position, index)
     }
 
     /// Sets an element.

@@ -43,7 +43,6 @@ pub(crate) struct RegisteredType {
     /// Number of its ancestors.
     depth: u32,
     /// What its objects look like.
-    #[allow(dead_code, reason = "read by the collector once there are structs and arrays")]
     pub(crate) objects: ObjectLayout,
 }
 
@@ -189,6 +188,18 @@ impl TypeRegistry {
             }
             _ => false,
         }
+    }
+
+    /// Calls `note` with every type whose number is not less than `from`, with its number. Gives the `from` for those that come
+    /// later.
+    pub(crate) fn since(&self, from: u32, mut note: impl FnMut(u32, &ObjectLayout)) -> u32 {
+        let types = self.types.read().expect("no panic under the lock");
+        for (ty, row) in types.types.iter().zip(0_u32..).skip((from / gc::ROW) as usize) {
+            if let Some(ty) = ty {
+                note(row * gc::ROW, &ty.objects);
+            }
+        }
+        types.types.len() as u32 * gc::ROW
     }
 
     /// The table of supertypes.

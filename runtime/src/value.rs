@@ -1,10 +1,10 @@
-//! Values as the host holds them: [`Val`], [`Ref`], [`V128`] and [`ExternRef`].
+//! Values as the host holds them: [`Val`], [`Ref`] and [`V128`].
 
-use std::{any::Any, fmt};
+use std::fmt;
 
 use wrun_module::{HeapType, RefType, ValType};
 
-use crate::{AsContextMut, Error, Func, StoreContext, store::StoreId, vm::StoreOpaque};
+use crate::{ExternRef, Func};
 
 /// A value of any type. Floats are kept as their bits, so that a NaN's payload survives.
 #[derive(Clone, Copy, Debug)]
@@ -204,54 +204,5 @@ impl fmt::Debug for V128 {
 impl fmt::Display for V128 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
-    }
-}
-
-/// A value of the host's that WebAssembly can hold but not look into. It is kept as long as its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExternRef {
-    store: StoreId,
-    /// Counted from 1.
-    number: u32,
-}
-
-impl ExternRef {
-    /// Gives a value to a store.
-    ///
-    /// # Errors
-    /// When the store has too many.
-    pub fn new(
-        mut store: impl AsContextMut,
-        value: impl Any + Send + Sync,
-    ) -> Result<ExternRef, Error> {
-        let mut store = store.as_context_mut();
-        let number = store.opaque_mut().add_external(Box::new(value))?;
-        Ok(ExternRef { store: store.opaque().id(), number })
-    }
-
-    /// The value.
-    ///
-    /// # Panics
-    /// When the reference is another store's.
-    pub fn data<'a, T: 'static>(
-        &self,
-        store: impl Into<StoreContext<'a, T>>,
-    ) -> &'a (dyn Any + Send + Sync) {
-        let store = store.into().into_opaque();
-        store.external(self.number(store)).expect("references are made for values that exist")
-    }
-
-    /// Its number.
-    ///
-    /// # Panics
-    /// When it is another store's.
-    pub(crate) fn number(self, store: &StoreOpaque) -> u32 {
-        store.id().assert_eq(self.store, "external reference");
-        self.number
-    }
-
-    /// The reference with a number, null for 0.
-    pub(crate) fn from_number(store: &StoreOpaque, number: u32) -> Option<ExternRef> {
-        (number != 0).then_some(ExternRef { store: store.id(), number })
     }
 }

@@ -25,11 +25,19 @@ enum Configuration {
     Checked,
     /// What is up to the engine is as the deterministic profile says.
     Deterministic,
+    /// Garbage is collected whenever an object is made, so that all objects move.
+    Stress,
 }
 
 impl Configuration {
-    const ALL: [Self; 5] =
-        [Self::Default, Self::Opt0, Self::RoundTrip, Self::Checked, Self::Deterministic];
+    const ALL: [Self; 6] = [
+        Self::Default,
+        Self::Opt0,
+        Self::RoundTrip,
+        Self::Checked,
+        Self::Deterministic,
+        Self::Stress,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -38,6 +46,7 @@ impl Configuration {
             Self::RoundTrip => "round-trip",
             Self::Checked => "checked",
             Self::Deterministic => "deterministic",
+            Self::Stress => "stress",
         }
     }
 
@@ -53,6 +62,9 @@ impl Configuration {
             }
             Self::Deterministic => {
                 config.deterministic(true);
+            }
+            Self::Stress => {
+                config.gc_stress(true);
             }
             Self::Default | Self::RoundTrip => {}
         }

@@ -98,7 +98,7 @@ fn is_null_of(ty: Option<&HeapType<'_>>, kind: &Kind) -> bool {
 
 /// The number of a `ref.extern N`; `None` for references made by another host.
 fn host_value(store: &Store<()>, reference: ExternRef) -> Option<u32> {
-    reference.data(store).downcast_ref::<HostValue>().map(|value| value.0)
+    reference.data(store)?.downcast_ref::<HostValue>().map(|value| value.0)
 }
 
 /// Expected results as scripts write them.

@@ -109,7 +109,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     /// Returns the topmost values, by the function's convention.
     pub(super) fn return_from_stack(&mut self) {
         let mut results = Vec::with_capacity(self.ty.results().len());
-        self.pop_all(self.ty.results().len(), &mut results);
+        self.pop_all(self.ty.results(), &mut results);
         self.return_values(&results);
     }
 
@@ -141,20 +141,20 @@ impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn call_native(&mut self, callee: Callee, callee_context: Value, ty: &'m FuncType) {
         let mut args = Vec::with_capacity(ty.params().len() + 3);
         args.extend([callee_context, self.vmctx()]);
-        self.pop_all(ty.params().len(), &mut args);
+        self.pop_all(ty.params(), &mut args);
         if ty.results().len() < 2 {
             let call = self.call_with(callee, &args);
-            self.push_inst_results(call);
+            self.push_inst_results(call, ty.results());
             return;
         }
         let out_pointer = self.results_pointer(ty.results().len() - 1);
         args.push(out_pointer);
         let call = self.call_with(callee, &args);
-        self.push_inst_results(call);
+        self.push_inst_results(call, &ty.results()[..1]);
         for (&ty, offset) in ty.results()[1..].iter().zip((0..).step_by(value::SIZE as usize)) {
             let flags = MemFlagsData::new().with_notrap();
             let result = self.ins().load(clif_type(ty), flags, out_pointer, offset);
-            self.push(result);
+            self.push_typed(result, ty);
         }
     }
 
@@ -162,9 +162,9 @@ impl<'m> FuncTranslator<'_, 'm> {
     fn call_internal(&mut self, callee: Callee, ty: &'m FuncType) {
         let mut args = Vec::with_capacity(ty.params().len() + 1);
         args.push(self.vmctx());
-        self.pop_all(ty.params().len(), &mut args);
+        self.pop_all(ty.params(), &mut args);
         let call = self.call_with(callee, &args);
-        self.push_inst_results(call);
+        self.push_inst_results(call, ty.results());
     }
 
     fn call_with(&mut self, callee: Callee, args: &[Value]) -> Inst {

@@ -64,6 +64,8 @@ pub(super) struct Context {
     /// The bases of memories that never move: reserved ones, and those that cannot grow. Apart from `loads` because they are asked for at every access.
     memory_bases: Vec<Option<Value>>,
     regions: [Option<AliasRegion>; Region::COUNT],
+    /// Whether objects of the garbage-collected heap are accessed.
+    uses_heap: bool,
 }
 
 impl Context {
@@ -76,7 +78,13 @@ impl Context {
             loads: HashMap::new(),
             memory_bases: vec![None; num_memories],
             regions: [None; Region::COUNT],
+            uses_heap: false,
         }
+    }
+
+    /// Whether the function accesses objects of the garbage-collected heap.
+    pub(super) fn uses_heap(&self) -> bool {
+        self.uses_heap
     }
 }
 
@@ -137,6 +145,15 @@ impl FuncTranslator<'_, '_> {
     /// A pointer in the context that never changes.
     pub(super) fn context_pointer(&mut self, offset: u32) -> Value {
         self.invariant(self.context.vmctx, offset, POINTER)
+    }
+
+    /// What references to objects count from.
+    #[allow(dead_code, reason = "used as soon as instructions for objects are translated")]
+    pub(super) fn heap_base(&mut self) -> Value {
+        // Whoever instantiates the module makes sure that there is a heap, so that its base never changes.
+        self.context.uses_heap = true;
+        let store = self.context_pointer(context::STORE);
+        self.invariant(store, layout::store_context::GC_BASE, POINTER)
     }
 
     /// The code of a libcall.

@@ -13,7 +13,7 @@ use super::{
     frame::{ElseEdge, Frame, FrameKind},
     function::FuncTranslator,
 };
-use crate::{abi::clif_type, traps::clif_trap};
+use crate::traps::clif_trap;
 
 impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn visit_nop(&mut self) {}
@@ -36,7 +36,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn visit_loop(&mut self, blockty: BlockType) {
         let (params, _) = self.block_type(blockty);
         let header = self.create_block(params);
-        self.with_block_args(params.len(), |builder, args| builder.ins().jump(header, args));
+        self.with_block_args(params, |builder, args| builder.ins().jump(header, args));
         self.builder.switch_to_block(header);
         self.push_frame(FrameKind::Loop { header }, blockty);
         self.truncate(self.height() - params.len());
@@ -132,7 +132,7 @@ impl<'m> FuncTranslator<'_, 'm> {
             return self.visit_return();
         }
         let (target, types) = self.branch_target(depth);
-        self.with_block_args(types.len(), |builder, args| builder.ins().jump(target, args));
+        self.with_block_args(types, |builder, args| builder.ins().jump(target, args));
         self.reachable = false;
     }
 
@@ -145,7 +145,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn branch_if(&mut self, condition: Value, depth: u32) {
         let (target, types) = self.branch_target(depth);
         let next = self.builder.create_block();
-        self.with_block_args(types.len(), |builder, args| {
+        self.with_block_args(types, |builder, args| {
             builder.ins().brif(condition, target, args, next, &[])
         });
         self.builder.seal_block(next);
@@ -194,8 +194,8 @@ impl<'m> FuncTranslator<'_, 'm> {
         for (depth, block) in order {
             self.builder.seal_block(block);
             self.builder.switch_to_block(block);
-            let (target, _) = self.branch_target(depth);
-            self.with_block_args(arity, |builder, args| builder.ins().jump(target, args));
+            let (target, types) = self.branch_target(depth);
+            self.with_block_args(types, |builder, args| builder.ins().jump(target, args));
         }
     }
 
@@ -250,18 +250,9 @@ impl<'m> FuncTranslator<'_, 'm> {
                 self.top_frame().exit = Some(exit);
                 exit
             });
-            self.with_block_args(types.len(), |builder, args| builder.ins().jump(exit, args));
+            self.with_block_args(types, |builder, args| builder.ins().jump(exit, args));
             self.reachable = false;
         }
-    }
-
-    /// A block with parameters of these types.
-    fn create_block(&mut self, params: &[ValType]) -> Block {
-        let block = self.builder.create_block();
-        for &ty in params {
-            self.builder.append_block_param(block, clif_type(ty));
-        }
-        block
     }
 
     /// Parameters and results of a block.

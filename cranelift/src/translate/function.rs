@@ -8,6 +8,8 @@
 //! - a `v128` may have any 128-bit vector type, and is bitcast by whoever needs another one.
 //!
 //! A value that leaves the stack for a local, a block, a call or memory is [settled](FuncTranslator::settle) first.
+//!
+//! References to objects are pushed with their type, so that the collector knows of them: see `traced`.
 
 use std::collections::HashMap;
 
@@ -20,13 +22,14 @@ use cranelift_codegen::{
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::PointerWidth;
-use wrun_module::{FuncIndex, FuncType, TypeIndex};
+use wrun_module::{FuncIndex, FuncType, TypeIndex, ValType};
 
-use super::{context::Context, frame::Frame};
-use crate::{
-    abi::{Convention, clif_type},
-    env::ModuleEnv,
+use super::{
+    context::Context,
+    frame::Frame,
+    traced::{Traced, declare_local},
 };
+use crate::{abi::Convention, env::ModuleEnv};
 
 /// Translates one function. `'f` is the CLIF function, `'m` the module.
 pub(super) struct FuncTranslator<'f, 'm> {
@@ -52,6 +55,8 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) signatures: HashMap<(TypeIndex, Convention), SigRef>,
     /// Room for results behind the first of native callees; shared by all calls, as large as the largest needs.
     pub(super) results_slot: Option<StackSlot>,
+    /// Which values the collector has to know of.
+    pub(super) traced: Traced,
     /// The operand stack.
     stack: Vec<Value>,
     /// Arguments of a branch while it is built; here to keep its allocation.
@@ -80,9 +85,10 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             Convention::Native => 2,
             Convention::Internal => 1,
         };
+        let mut traced = Traced::default();
         for (position, &ty) in ty.params().iter().enumerate() {
             let value = builder.block_params(entry)[first_param + position];
-            let local = builder.declare_var(clif_type(ty));
+            let local = declare_local(&mut builder, &mut traced, ty);
             builder.def_var(local, value);
         }
         let params = builder.block_params(entry);
@@ -100,6 +106,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             callees: HashMap::new(),
             signatures: HashMap::new(),
             results_slot: None,
+            traced,
             stack: Vec::new(),
             block_args: Vec::new(),
             refused: None,
@@ -115,7 +122,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             return self.refuse("local of an unknown type");
         };
         for _ in 0..count {
-            self.builder.declare_var(clif_type(ty));
+            declare_local(&mut self.builder, &mut self.traced, ty);
         }
     }
 
@@ -166,7 +173,8 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         self.stack.truncate(height);
     }
 
-    /// Pushes a value, of the type its WebAssembly type has or, for `v128`, of any vector type.
+    /// Pushes a value, of the type its WebAssembly type has or, for `v128`, of any vector type. No reference to an object:
+    /// those are pushed with their types.
     pub(super) fn push(&mut self, value: Value) {
         self.stack.push(value);
     }
@@ -177,17 +185,20 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         self.stack.push(value);
     }
 
-    /// Pushes values in order.
+    /// Pushes values in order; references to objects among them were on the stack before.
     pub(super) fn push_all(&mut self, values: &[Value]) {
         self.stack.extend_from_slice(values);
     }
 
-    /// Pushes the results of a call.
-    pub(super) fn push_inst_results(&mut self, inst: ir::Inst) {
-        self.stack.extend_from_slice(self.builder.func.dfg.inst_results(inst));
+    /// Pushes the results of a call, which are of these types.
+    pub(super) fn push_inst_results(&mut self, inst: ir::Inst, types: &[ValType]) {
+        for (index, &ty) in types.iter().enumerate() {
+            let result = self.builder.func.dfg.inst_results(inst)[index];
+            self.push_typed(result, ty);
+        }
     }
 
-    /// Pushes the parameters of a block.
+    /// Pushes the parameters of a block that was made with their types.
     pub(super) fn push_block_params(&mut self, block: ir::Block) {
         self.stack.extend_from_slice(self.builder.func.dfg.block_params(block));
     }
@@ -250,19 +261,21 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         &self.stack[range]
     }
 
-    /// Pops the topmost `count` values, settled, onto the end of `values`.
-    pub(super) fn pop_all(&mut self, count: usize, values: &mut Vec<Value>) {
-        let range = self.settle_top(count);
+    /// Pops as many values as there are types, settled, onto the end of `values`.
+    pub(super) fn pop_all(&mut self, types: &[ValType], values: &mut Vec<Value>) {
+        let range = self.settle_top(types.len());
+        self.check_traced(&self.stack[range.clone()], types);
         values.extend(self.stack.drain(range));
     }
 
-    /// Calls `build` with the topmost `count` values as arguments of a branch; they stay where they are.
+    /// Calls `build` with as many of the topmost values as there are types as arguments of a branch; they stay where they are.
     pub(super) fn with_block_args<R>(
         &mut self,
-        count: usize,
+        types: &[ValType],
         build: impl FnOnce(&mut FunctionBuilder<'f>, &[BlockArg]) -> R,
     ) -> R {
-        let range = self.settle_top(count);
+        let range = self.settle_top(types.len());
+        self.check_traced(&self.stack[range.clone()], types);
         self.block_args.clear();
         self.block_args.extend(self.stack[range].iter().map(|&value| BlockArg::Value(value)));
         build(&mut self.builder, &self.block_args)

@@ -8,7 +8,8 @@
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors.
 //!
-//! `function` owns the operand stack, `context` all access to the instance's context. Bodies are valid: what
+//! `function` owns the operand stack, `traced` what the collector has to know of it, `context` all access to the instance's
+//! context. Bodies are valid: what
 //! validation has ruled out is not checked again. Code that cannot be reached is read and thrown away, so that
 //! methods never see it. Nothing recurses over nested blocks.
 
@@ -29,6 +30,7 @@ mod reference;
 mod simd;
 mod table;
 mod tail_call;
+mod traced;
 mod variable;
 mod wide;
 
@@ -44,7 +46,7 @@ use crate::env::ModuleEnv;
 /// Translates the function whose body is at `position` of the module's bodies into `func`, which is empty.
 ///
 /// Sets the name (namespace 0, index of the function) and the signature too. Source locations are offsets in the
-/// module's bytes.
+/// module's bytes. Gives whether the code accesses objects of the garbage-collected heap.
 ///
 /// # Errors
 /// When the body is not valid, or uses an instruction this translator does not have. Neither happens with modules
@@ -54,15 +56,16 @@ pub(crate) fn translate(
     position: usize,
     frontend: &mut FunctionBuilderContext,
     func: &mut ir::Function,
-) -> Result<(), CompileError> {
+) -> Result<bool, CompileError> {
     let index = env.module.defined_func(position);
     func.name = UserFuncName::user(0, index.0);
     func.signature = env.abi.signature(env.module, index);
     let mut translator = FuncTranslator::new(env, index, frontend, func);
     translate_body(&mut translator, &env.module.bodies[position])
         .map_err(|reason| CompileError::Function { func: func_label(env, index), reason })?;
+    let uses_heap = translator.context.uses_heap();
     translator.finish();
-    Ok(())
+    Ok(uses_heap)
 }
 
 /// How messages call a function: by its name if it has one.

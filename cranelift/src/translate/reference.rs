@@ -13,7 +13,7 @@ impl FuncTranslator<'_, '_> {
         };
         let ty = clif_type(ValType::Ref(RefType { nullable: true, heap }));
         let null = self.ins().iconst(ty, 0);
-        self.push(null);
+        self.push_untraced(null);
     }
 
     pub(super) fn visit_ref_is_null(&mut self) {

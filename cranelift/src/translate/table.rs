@@ -45,16 +45,17 @@ impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn visit_table_get(&mut self, table: u32) {
         let table = TableIndex(table);
         let index = self.pop();
-        let ty = clif_type(ValType::Ref(self.table_type(table).element));
+        let ty = ValType::Ref(self.table_type(table).element);
         let (flags, address) = self.table_element(table, index, TrapCode::TableOutOfBounds);
-        let element = self.ins().load(ty, flags, address, 0);
-        self.push(element);
+        let element = self.ins().load(clif_type(ty), flags, address, 0);
+        self.push_typed(element, ty);
     }
 
     pub(super) fn visit_table_set(&mut self, table: u32) {
-        let (index, element) = self.pop2();
-        let (flags, address) =
-            self.table_element(TableIndex(table), index, TrapCode::TableOutOfBounds);
+        let table = TableIndex(table);
+        let element = self.pop_typed(ValType::Ref(self.table_type(table).element));
+        let index = self.pop();
+        let (flags, address) = self.table_element(table, index, TrapCode::TableOutOfBounds);
         self.ins().store(flags, element, address, 0);
     }
 

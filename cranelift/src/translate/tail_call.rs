@@ -42,7 +42,7 @@ impl FuncTranslator<'_, '_> {
             }
             Convention::Internal => {
                 let mut args = vec![self.vmctx()];
-                self.pop_all(ty.params().len(), &mut args);
+                self.pop_all(ty.params(), &mut args);
                 self.ins().return_call(callee, &args);
             }
         }
@@ -74,7 +74,7 @@ impl FuncTranslator<'_, '_> {
     fn tail_call(&mut self, ty: TypeIndex, callee: &Entries) {
         let func_type = self.env.module.info.func_type(ty);
         let mut args = vec![callee.context];
-        self.pop_all(func_type.params().len(), &mut args);
+        self.pop_all(func_type.params(), &mut args);
         let (tail, native) = (self.builder.create_block(), self.builder.create_block());
         self.ins().brif(callee.tail, tail, &[], native, &[]);
         self.builder.seal_block(tail);

@@ -9,27 +9,28 @@ use crate::abi::clif_type;
 impl FuncTranslator<'_, '_> {
     pub(super) fn visit_local_get(&mut self, local: u32) {
         let variable = self.local(local);
-        let value = self.builder.use_var(variable);
+        let value = self.use_local(variable);
         self.push(value);
     }
 
     pub(super) fn visit_local_set(&mut self, local: u32) {
         let value = self.pop();
         let variable = self.local(local);
-        self.builder.def_var(variable, value);
+        self.def_local(variable, value);
     }
 
     pub(super) fn visit_local_tee(&mut self, local: u32) {
         let value = self.peek();
         let variable = self.local(local);
-        self.builder.def_var(variable, value);
+        self.def_local(variable, value);
     }
 
     pub(super) fn visit_global_get(&mut self, global: u32) {
         let index = GlobalIndex(global);
         let decl = &self.env.module.info.globals[index.index()];
         let ty = clif_type(decl.ty.content);
-        let value = if decl.ty.mutable {
+        // The collector changes references in immutable globals too.
+        let value = if decl.ty.mutable || decl.ty.content.is_traced() {
             let flags = self.global_flags(decl.ty.content);
             let (base, offset) = self.global_place(index);
             self.ins().load(ty, flags, base, offset as i32)
@@ -39,13 +40,14 @@ impl FuncTranslator<'_, '_> {
             let (base, offset) = self.global_place(index);
             self.invariant(base, offset, ty)
         };
-        self.push(value);
+        self.push_typed(value, decl.ty.content);
     }
 
     pub(super) fn visit_global_set(&mut self, global: u32) {
         let index = GlobalIndex(global);
-        let value = self.pop();
-        let flags = self.global_flags(self.env.module.info.globals[index.index()].ty.content);
+        let content = self.env.module.info.globals[index.index()].ty.content;
+        let value = self.pop_typed(content);
+        let flags = self.global_flags(content);
         let (base, offset) = self.global_place(index);
         self.ins().store(flags, value, base, offset as i32);
     }
@@ -70,8 +72,13 @@ impl FuncTranslator<'_, '_> {
         self.push(value);
     }
 
-    pub(super) fn visit_typed_select(&mut self, _ty: wasmparser::ValType) {
+    pub(super) fn visit_typed_select(&mut self, ty: wasmparser::ValType) {
+        let Some(ty) = self.env.module.info.body_val_type(ty) else {
+            return self.refuse("select of an unknown type");
+        };
         self.visit_select();
+        let value = self.peek();
+        self.trace(value, ty);
     }
 }
 

@@ -7,6 +7,7 @@
 //! Images are code. The checksum tells a damaged image from a whole one; it does not tell whose image it is.
 
 mod read;
+mod stack_maps;
 pub mod tables;
 mod write;
 
@@ -18,7 +19,7 @@ pub use write::{Sections, write};
 use crate::{CompileOptions, DataLayout, ModuleInfo};
 
 /// The version an image must have been made by. Any change to code or layout changes the version of the crate.
-pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 3");
+pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 4");
 
 /// The first bytes of every ELF file.
 pub const MAGIC: &[u8] = b"\x7fELF";
@@ -48,6 +49,8 @@ pub mod section {
     pub const TRAPS: &str = ".wrun.traps";
     /// [`AddressMap`](super::tables::AddressMap).
     pub const ADDRESSES: &str = ".wrun.addresses";
+    /// [`StackMapTable`](super::tables::StackMapTable).
+    pub const STACK_MAPS: &str = ".wrun.stackmaps";
     /// [`NameTable`](super::tables::NameTable).
     pub const NAMES: &str = ".wrun.names";
     /// Prefix of the module's DWARF sections; what follows is their name in the module, `.debug_info` for one.
@@ -77,4 +80,6 @@ pub struct Metadata {
     pub trampolines: Vec<crate::TypeIndex>,
     /// Offset of the code section's content in the module that was compiled; DWARF counts from there.
     pub code_section_offset: u64,
+    /// Whether its code accesses objects of the garbage-collected heap, and so relies on there being one.
+    pub uses_heap: bool,
 }

@@ -9,7 +9,7 @@ use object::{
 
 use super::{
     MAGIC, Metadata, Target, VERSION, section,
-    tables::{AddressMap, FuncTable, NameTable, TrapTable},
+    tables::{AddressMap, FuncTable, NameTable, StackMapTable, TrapTable},
     write::{CHECKSUM_SIZE, PAGE, checksum},
 };
 
@@ -48,6 +48,7 @@ pub struct Image {
     trampolines: Range<usize>,
     traps: Range<usize>,
     addresses: Range<usize>,
+    stack_maps: Range<usize>,
     names: Range<usize>,
     dwarf: Vec<(String, Range<usize>)>,
 }
@@ -98,6 +99,7 @@ impl Image {
             trampolines: sections.get(section::TRAMPOLINES)?,
             traps: sections.get(section::TRAPS)?,
             addresses: sections.get(section::ADDRESSES)?,
+            stack_maps: sections.get(section::STACK_MAPS)?,
             names: sections.get(section::NAMES)?,
             dwarf: sections.dwarf(),
         };
@@ -136,6 +138,7 @@ impl Image {
         }
         if TrapTable::new(&bytes[self.traps.clone()]).is_none()
             || AddressMap::new(&bytes[self.addresses.clone()]).is_none()
+            || StackMapTable::new(&bytes[self.stack_maps.clone()]).is_none()
             || NameTable::new(&bytes[self.names.clone()]).is_none()
         {
             return damaged("one of its tables is wrong");
@@ -195,6 +198,11 @@ impl Image {
     /// From code to positions in the module.
     pub fn addresses<'a>(&self, bytes: &'a [u8]) -> AddressMap<'a> {
         AddressMap::new(&bytes[self.addresses.clone()]).unwrap_or_default()
+    }
+
+    /// Where frames hold references to objects.
+    pub fn stack_maps<'a>(&self, bytes: &'a [u8]) -> StackMapTable<'a> {
+        StackMapTable::new(&bytes[self.stack_maps.clone()]).unwrap_or_default()
     }
 
     /// Names of functions.

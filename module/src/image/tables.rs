@@ -3,20 +3,21 @@
 //! Each is a slice of bytes that is checked once for its overall shape; entries are read one by one, in
 //! little-endian order, when somebody asks. Offsets of code count from the start of `.text`.
 
+pub use super::stack_maps::{StackMap, StackMapEntry, StackMapTable};
 use crate::TrapCode;
 
 /// Reads the `index`th little-endian `u32` of `bytes`.
-fn u32_at(bytes: &[u8], index: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], index: usize) -> u32 {
     let at = index * 4;
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
-fn push_u32s(bytes: &mut Vec<u8>, values: impl Iterator<Item = u32>) {
+pub(super) fn push_u32s(bytes: &mut Vec<u8>, values: impl Iterator<Item = u32>) {
     values.for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
 }
 
 /// The last index whose key is at most `key`, of `len` keys in ascending order.
-fn last_at_most(len: usize, key: u32, get: impl Fn(usize) -> u32) -> Option<usize> {
+pub(super) fn last_at_most(len: usize, key: u32, get: impl Fn(usize) -> u32) -> Option<usize> {
     let (mut low, mut high) = (0, len);
     while low < high {
         let middle = low + (high - low) / 2;

@@ -23,10 +23,7 @@ pub(super) fn instantiate(
     let start = Instant::now();
     let position = store.create_instance(module, imports)?;
     let mut instance = NewInstance { store, module, position };
-    instance.globals()?;
-    instance.tables()?;
-    instance.elements()?;
-    instance.data()?;
+    instance.fill()?;
     tracing::debug!(elapsed = ?start.elapsed(), "instantiate");
     instance.start()?;
     Ok(position)
@@ -39,6 +36,15 @@ struct NewInstance<'a> {
 }
 
 impl NewInstance<'_> {
+    /// All steps that evaluate expressions. What these refer to is kept by whatever was filled with it.
+    fn fill(&mut self) -> Result<()> {
+        let scope = self.store.begin_scope();
+        let filled = self.globals().and_then(|()| self.tables()).and_then(|()| self.elements());
+        self.store.end_scope(scope);
+        filled?;
+        self.data()
+    }
+
     fn globals(&mut self) -> Result<()> {
         for (index, global) in self.module.info().globals.iter().enumerate() {
             let Some(init) = &global.init else { continue };
@@ -70,7 +76,10 @@ impl NewInstance<'_> {
             let items: Box<[VmRef]> = match &segment.items {
                 ElementItems::Functions(funcs) => self.store.func_elements(self.position, funcs),
                 ElementItems::Expressions(items) => {
-                    items.iter().map(|item| self.evaluate_ref(item).to_vm(self.store)).collect()
+                    // All of them first: what one refers to may move while the next is made.
+                    let items: Vec<Ref> =
+                        items.iter().map(|item| self.evaluate_ref(item)).collect();
+                    items.into_iter().map(|item| item.to_vm(self.store)).collect()
                 }
             };
             self.store.set_elements(self.position, elem, items);
@@ -132,7 +141,7 @@ impl NewInstance<'_> {
     }
 
     /// The value of an expression for the start of a segment, unsigned.
-    fn evaluate_offset(&self, expr: &ConstExpr) -> u64 {
+    fn evaluate_offset(&mut self, expr: &ConstExpr) -> u64 {
         match self.evaluate(expr) {
             Val::I32(offset) => u64::from(offset as u32),
             Val::I64(offset) => offset as u64,
@@ -140,12 +149,12 @@ impl NewInstance<'_> {
         }
     }
 
-    fn evaluate_ref(&self, expr: &ConstExpr) -> Ref {
+    fn evaluate_ref(&mut self, expr: &ConstExpr) -> Ref {
         self.evaluate(expr).to_ref().expect("validated: the expression is a reference")
     }
 
     /// The value of a constant expression, which is valid.
-    fn evaluate(&self, expr: &ConstExpr) -> Val {
+    fn evaluate(&mut self, expr: &ConstExpr) -> Val {
         let mut stack = Vec::with_capacity(1);
         for &op in &expr.0 {
             let value = match op {
@@ -155,7 +164,8 @@ impl NewInstance<'_> {
                 ConstOp::F64Const(bits) => Val::F64(bits),
                 ConstOp::V128Const(bytes) => Val::V128(V128::from_le_bytes(bytes)),
                 ConstOp::GlobalGet(global) => {
-                    self.store.global_value(self.store.instance(self.position).global(global))
+                    let global = self.store.instance(self.position).global(global);
+                    self.store.global_value(global)
                 }
                 ConstOp::RefNull(heap) => Ref::null(heap).into(),
                 ConstOp::RefFunc(func) => {

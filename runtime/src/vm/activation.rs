@@ -48,9 +48,11 @@ pub(super) struct Activation {
     pub(super) code: *const CodeRanges,
     /// The guard of the stack that is in use.
     pub(super) guard: Range<usize>,
-    /// The activation that a host function was called from which led here; null for the outermost.
+    /// The activation of this thread that a host function was called from which led here; null for the outermost.
     pub(super) previous: *const Activation,
-    /// What the store's context held before.
+    /// The next outer activation of the same store, which may be another thread's; null for the outermost.
+    pub(super) outer: *const Activation,
+    /// Where the code of `outer` was left: frame pointer and return address.
     pub(super) previous_exit: (usize, usize),
     /// Why it came back, when it did not return.
     pub(super) failure: UnsafeCell<Option<Failure>>,
@@ -175,7 +177,8 @@ pub(super) unsafe fn enter(
     // SAFETY: the store's context lives as long as the store; nothing else refers to it now: code of the store that
     // is further up the stack waits for this call.
     let (saved, code) = unsafe {
-        let saved = ((*vm).exit_fp, (*vm).exit_pc, (*vm).stack_limit, (*vm).store);
+        let exit = ((*vm).exit_fp, (*vm).exit_pc);
+        let saved = (exit, (*vm).stack_limit, (*vm).store, (*vm).activation);
         (*vm).store = store_pointer;
         (*vm).exit_fp = 0;
         (*vm).exit_pc = 0;
@@ -202,21 +205,24 @@ pub(super) unsafe fn enter(
         code,
         guard,
         previous,
-        previous_exit: (saved.0, saved.1),
+        outer: saved.3,
+        previous_exit: saved.0,
         failure: UnsafeCell::new(None),
         trap: UnsafeCell::new(None),
     };
     let pointer: *mut Activation = &mut activation;
     CURRENT.set(pointer);
+    // SAFETY: as above; it is taken back before the activation ends.
+    unsafe { (*vm).activation = pointer };
     // SAFETY: the stack, if any, is accessible and nobody else's; the caller vouches for `f`.
     let ended = unsafe { wrun_vm_enter(pointer, sp, f, argument) };
     CURRENT.set(previous);
     // SAFETY: as above.
     unsafe {
-        (*vm).exit_fp = saved.0;
-        (*vm).exit_pc = saved.1;
-        (*vm).stack_limit = saved.2;
-        (*vm).store = saved.3;
+        ((*vm).exit_fp, (*vm).exit_pc) = saved.0;
+        (*vm).stack_limit = saved.1;
+        (*vm).store = saved.2;
+        (*vm).activation = saved.3;
     }
     if let Some(stack) = own_stack {
         stack.put_back();

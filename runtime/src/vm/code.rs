@@ -14,7 +14,7 @@ use std::{
 use rustix::fs::{MemfdFlags, memfd_create};
 use wrun_module::{
     ModuleInfo, TrapCode,
-    image::{Image, ImageError},
+    image::{Image, ImageError, tables::StackMap},
 };
 
 use super::mapping::Mapping;
@@ -158,6 +158,15 @@ impl ActiveCode {
     pub(super) fn trap_at(&self, address: usize) -> Option<TrapCode> {
         let offset = address.checked_sub(self.addresses().start)?;
         self.code.image.traps(self.code.bytes()).find(u32::try_from(offset).ok()?)
+    }
+
+    /// Where the frame of a function has references to objects while a call is under way that returns to an address:
+    /// distances down from its frame pointer, in bytes.
+    pub(super) fn stack_map_at(&self, return_address: usize) -> StackMap<'_> {
+        let offset = return_address.checked_sub(self.addresses().start);
+        let offset = offset.and_then(|offset| u32::try_from(offset).ok());
+        let maps = self.code.image.stack_maps(self.code.bytes());
+        offset.map(|offset| maps.find(offset)).unwrap_or_default()
     }
 
     /// Address of a defined function, by its position among them.

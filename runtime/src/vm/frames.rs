@@ -1,10 +1,7 @@
 //! Walks the frames of generated code by their frame pointers. Also called in a signal handler: nothing here
 //! allocates or locks.
 
-use super::{
-    activation::{self, Activation},
-    layout::VmStoreContext,
-};
+use super::{activation::Activation, layout::VmStoreContext};
 
 /// The most frames that are kept.
 const MAX_FRAMES: usize = 64;
@@ -25,6 +22,20 @@ pub(crate) struct Address {
     /// Whether the frame called on: `pc` is then the return address.
     pub(crate) is_return: bool,
 }
+
+/// A frame of generated code.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    /// The instruction it is at, or the one behind its call.
+    pub(super) pc: usize,
+    /// Its frame pointer.
+    pub(super) fp: usize,
+    /// Whether it called on.
+    pub(super) is_return: bool,
+}
+
+/// Where generated code was left.
+pub(super) type Exit = Frame;
 
 impl Trace {
     fn empty() -> Self {
@@ -48,32 +59,17 @@ impl Trace {
         self.len.saturating_sub(MAX_FRAMES)
     }
 
-    /// The frames of a store's code that are active on this thread, where the innermost stay was left at `pc` in the
-    /// frame at `fp`; `is_return` says whether by a call.
+    /// The frames of a store's code that are active, where the innermost stay was left at `exit`.
     ///
     /// # Safety
-    /// `fp` is the frame pointer of a live frame of the innermost activation, or 0.
-    pub(super) unsafe fn capture(
-        vm: *const VmStoreContext,
-        pc: usize,
-        fp: usize,
-        is_return: bool,
-    ) -> Self {
+    /// The store is alive, and as for [`walk`].
+    pub(super) unsafe fn capture(vm: *const VmStoreContext, exit: Exit) -> Self {
         let mut trace = Self::empty();
-        let mut activation = activation::current();
-        let mut exit = (fp, pc);
-        let mut is_return = is_return;
-        while !activation.is_null() {
-            // SAFETY: the activations of this thread that have not ended are alive.
-            let current: &Activation = unsafe { &*activation };
-            if std::ptr::eq(current.vm, vm) {
-                // SAFETY: the caller vouches for the first frame; the others were left through the exit stub, which
-                // noted them, and are live for as long as the activation is.
-                unsafe { trace.walk(current, exit, is_return) };
-                exit = current.previous_exit;
-                is_return = true;
-            }
-            activation = current.previous;
+        // SAFETY: the caller's contract.
+        unsafe {
+            walk((*vm).activation, exit, |frame| {
+                trace.push(Address { pc: frame.pc, is_return: frame.is_return });
+            });
         }
         trace
     }
@@ -81,33 +77,57 @@ impl Trace {
     /// The frames that are active since the store's code last called out.
     ///
     /// # Safety
-    /// The store is alive, and its code on this thread waits for the caller, if there is any.
+    /// The store is alive, and its code waits for the caller, if there is any.
     pub(super) unsafe fn capture_at_exit(vm: *const VmStoreContext) -> Self {
         // SAFETY: the exit stub noted a live frame.
-        unsafe { Self::capture(vm, (*vm).exit_pc, (*vm).exit_fp, true) }
+        unsafe { Self::capture(vm, Exit { pc: (*vm).exit_pc, fp: (*vm).exit_fp, is_return: true }) }
     }
+}
 
-    /// Appends the frames of one stay, up to the first that is not the store's code.
-    ///
-    /// # Safety
-    /// As for [`Self::capture`].
-    unsafe fn walk(&mut self, activation: &Activation, exit: (usize, usize), mut is_return: bool) {
-        let (mut fp, mut pc) = exit;
-        // SAFETY: a store's list of code does not change while its code runs or waits.
-        let code = unsafe { &*activation.code };
-        while fp != 0 && code.contains(pc) {
-            self.push(Address { pc, is_return });
-            is_return = true;
-            // The stack ended while a function with tail calls moved its frame down, to have room for the arguments:
-            // the frame pointer is set then, and there is no frame yet that it points to.
-            if activation.guard.contains(&fp) {
-                return;
-            }
-            // SAFETY: frames of generated code begin with the caller's frame pointer and the return address.
-            unsafe {
-                pc = *((fp + 8) as *const usize);
-                fp = *(fp as *const usize);
-            }
+/// Calls `visit` with the frames of a store's code that are active, innermost first, on whichever threads they are: a
+/// host function may have lent the store to another thread.
+///
+/// `activation` is the innermost stay in the store's code, and was left at `exit`; the others were left through the exit
+/// stub, which noted where.
+///
+/// # Safety
+/// The activation is the store's innermost one or null, and the frame pointer of `exit` is that of a live frame of it, or 0.
+pub(super) unsafe fn walk(
+    mut activation: *const Activation,
+    mut exit: Exit,
+    mut visit: impl FnMut(Frame),
+) {
+    while !activation.is_null() {
+        // SAFETY: activations that have not ended are alive, and their frames are for as long as they are.
+        unsafe {
+            let current: &Activation = &*activation;
+            walk_activation(current, exit, &mut visit);
+            let (fp, pc) = current.previous_exit;
+            exit = Exit { pc, fp, is_return: true };
+            activation = current.outer;
         }
+    }
+}
+
+/// Visits the frames of one stay, up to the first that is not the store's code.
+///
+/// # Safety
+/// As for [`walk`].
+unsafe fn walk_activation(activation: &Activation, exit: Exit, visit: &mut impl FnMut(Frame)) {
+    // SAFETY: a store's list of code does not change while its code runs or waits.
+    let code = unsafe { &*activation.code };
+    let mut frame = exit;
+    while frame.fp != 0 && code.contains(frame.pc) {
+        visit(frame);
+        // The stack ended while a function with tail calls moved its frame down, to have room for the arguments:
+        // the frame pointer is set then, and there is no frame yet that it points to.
+        if activation.guard.contains(&frame.fp) {
+            return;
+        }
+        // SAFETY: frames of generated code begin with the caller's frame pointer and the return address.
+        frame = unsafe {
+            let pc = *((frame.fp + 8) as *const usize);
+            Frame { pc, fp: *(frame.fp as *const usize), is_return: true }
+        };
     }
 }

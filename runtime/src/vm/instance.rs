@@ -7,6 +7,7 @@ use std::{
 
 use wrun_module::{
     DataIndex, DataPlace, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
+    ValType,
     layout::{GlobalPlace, context},
 };
 
@@ -101,6 +102,9 @@ impl StoreOpaque {
         imports: VmImports,
     ) -> Result<usize, Error> {
         let position = self.next_instance()?;
+        if module.metadata().uses_heap {
+            self.make_heap()?;
+        }
         let info = module.info();
         let VmImports { funcs, mut tables, mut memories, mut globals, mut tags } = imports;
         for table in &info.tables[tables.len()..] {
@@ -303,6 +307,15 @@ impl VmInstance {
     /// The elements of a segment.
     pub(super) fn element_segment(&self, elem: ElemIndex) -> &[VmRef] {
         &self.elements[elem.index()]
+    }
+
+    /// Visits the references to objects in its element segments.
+    pub(super) fn visit_references(&mut self, mut visit: impl FnMut(&mut u32)) {
+        let segments = self.module.info().elements.iter().zip(&mut self.elements);
+        let traced = segments.filter(|(segment, _)| ValType::Ref(segment.ty).is_traced());
+        for element in traced.flat_map(|(_, elements)| elements) {
+            element.visit(&mut visit);
+        }
     }
 
     pub(super) fn drop_element(&mut self, elem: ElemIndex) {

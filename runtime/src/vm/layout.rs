@@ -4,9 +4,9 @@ use std::{cell::UnsafeCell, mem::offset_of, ptr::NonNull, sync::atomic::AtomicU6
 
 use wrun_module::layout;
 
-use super::store::StoreOpaque;
+use super::{activation::Activation, store::StoreOpaque};
 
-/// What a store keeps for the code that runs in it. The fields behind `stack_limit` are the runtime's own.
+/// What a store keeps for the code that runs in it. The fields behind `bump` are the runtime's own.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct VmStoreContext {
@@ -16,8 +16,30 @@ pub(crate) struct VmStoreContext {
     pub(super) exit_pc: usize,
     /// Least stack pointer at which the host may still be called.
     pub(super) stack_limit: usize,
+    /// Where objects of the garbage-collected heap go.
+    pub(super) bump: VmBump,
+    /// The innermost stay in the store's code, on whichever thread; null while none runs or waits.
+    pub(super) activation: *const Activation,
     /// The store, borrowed for as long as code runs in it; null while none does.
     pub(super) store: *mut StoreOpaque,
+}
+
+/// Where the next object of the garbage-collected heap goes. All zero while there is no heap: nothing has room then.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct VmBump {
+    /// What references count from; never changes once there is a heap.
+    pub(super) base: *mut u8,
+    /// Offset of the next object.
+    pub(super) next: u64,
+    /// Offset behind the last byte that generated code may give to an object.
+    pub(super) limit: u64,
+}
+
+impl Default for VmBump {
+    fn default() -> Self {
+        Self { base: std::ptr::null_mut(), next: 0, limit: 0 }
+    }
 }
 
 /// A function reference.
@@ -151,6 +173,13 @@ impl VmValue {
         self.to_u128() as u64
     }
 
+    /// Visits the reference to an object in it.
+    pub(super) fn visit_reference(&mut self, visit: impl FnOnce(&mut u32)) {
+        let mut reference = self.to_u32();
+        visit(&mut reference);
+        *self = Self::from_u32(reference);
+    }
+
     /// All bits.
     pub(crate) fn to_u128(self) -> u128 {
         u128::from_le_bytes(self.0)
@@ -174,6 +203,9 @@ assert_layout! {
         exit_fp = layout::store_context::EXIT_FP,
         exit_pc = layout::store_context::EXIT_PC,
         stack_limit = layout::store_context::STACK_LIMIT,
+        bump.base = layout::store_context::GC_BASE,
+        bump.next = layout::store_context::GC_NEXT,
+        bump.limit = layout::store_context::GC_LIMIT,
     };
     VmFuncRef {
         native = layout::func_ref::NATIVE,

@@ -298,6 +298,15 @@ mod work {
         store.table_mut(table).write(dst as u64, &elements).map_err(|_| TABLE)
     }
 
+    pub(super) fn gc_alloc(
+        store: &mut StoreOpaque,
+        _instance: usize,
+        type_id: i32,
+        size: i64,
+    ) -> Outcome<i32> {
+        Ok(store.allocate_object(type_id as u32, size as u64)? as i32)
+    }
+
     pub(super) fn elem_drop(store: &mut StoreOpaque, instance: usize, elem: i32) -> Outcome<()> {
         VmInstance::drop_element(store.instance_mut(instance), ElemIndex(elem as u32));
         Ok(())

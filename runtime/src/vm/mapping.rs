@@ -2,7 +2,9 @@
 
 use std::{fs::File, io, ptr::NonNull};
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap,
+};
 
 /// Addresses reserved from the system, released when dropped.
 #[derive(Debug)]
@@ -64,6 +66,21 @@ impl Mapping {
     /// Makes bytes of a reservation readable and writable; they are zero unless they were accessible before.
     pub(super) fn make_accessible(&self, start: usize, len: usize) -> io::Result<()> {
         self.protect(start, len, MprotectFlags::READ | MprotectFlags::WRITE)
+    }
+
+    /// Makes bytes inaccessible again. They keep what they hold.
+    pub(super) fn make_inaccessible(&self, start: usize, len: usize) -> io::Result<()> {
+        self.protect(start, len, MprotectFlags::empty())
+    }
+
+    /// Gives bytes that nobody needs back to the system; they are zero then. Without effect when the system refuses.
+    pub(super) fn discard(&mut self, start: usize, len: usize) {
+        if self.check(start, len).is_ok() {
+            // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up.
+            let _ = unsafe {
+                madvise(self.base.as_ptr().add(start).cast(), len, Advice::LinuxDontNeed)
+            };
+        }
     }
 
     /// Makes bytes executable and readable, and not writable.

@@ -8,7 +8,8 @@
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
 //! - [`activation`] goes into WebAssembly and comes back, [`exit`] and [`libcalls`] are called from there;
 //! - [`signals`] turns faults into traps, [`frames`] finds out where they happened;
-//! - [`func`] is functions of both worlds, [`value`] their values.
+//! - [`func`] is functions of both worlds, [`value`] their values;
+//! - [`gc`] is the garbage-collected heap.
 //!
 //! # What keeps it sound
 //! Code of a store runs only while the store is borrowed exclusively by the call that entered it. Whoever is called from
@@ -27,6 +28,7 @@ mod code;
 mod exit;
 mod frames;
 mod func;
+mod gc;
 mod instance;
 mod layout;
 mod libcalls;
@@ -47,6 +49,7 @@ pub(crate) use activation::prepare_thread;
 pub(crate) use code::{ActiveCode, LoadError, VmCode};
 pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
 pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
+pub(crate) use gc::{OwnedToken, ScopeMark, SlotName};
 pub(crate) use instance::VmImports;
 pub(crate) use memory::can_reserve;
 pub(crate) use shared_memory::VmSharedMemory;

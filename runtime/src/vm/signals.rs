@@ -16,7 +16,7 @@ use wrun_module::TrapCode;
 use super::{
     activation::{self, Activation, wrun_vm_resume},
     exit::overflow_address,
-    frames::Trace,
+    frames::{Exit, Trace},
     mapping::Mapping,
 };
 
@@ -123,9 +123,9 @@ unsafe extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mu
     // SAFETY: the system gives valid pointers; the activation of a thread lives while it is current.
     unsafe {
         if !activation.is_null()
-            && let Some((code, pc, fp)) = find_trap(&*activation, signal, info, context.cast())
+            && let Some((code, exit)) = find_trap(&*activation, signal, info, context.cast())
         {
-            let trace = Trace::capture((*activation).vm, pc.0, fp, pc.1);
+            let trace = Trace::capture((*activation).vm, exit);
             *(*activation).trap.get() = Some((code, trace));
             resume_at(context.cast(), activation);
             return;
@@ -134,8 +134,7 @@ unsafe extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mu
     }
 }
 
-/// Whether the signal is a trap of the activation's code: which, and where the walk over its frames begins (the pc,
-/// whether that is a return address, and the frame pointer).
+/// Whether the signal is a trap of the activation's code: which, and where the walk over its frames begins.
 ///
 /// # Safety
 /// The pointers are those the system gave.
@@ -144,7 +143,7 @@ unsafe fn find_trap(
     signal: c_int,
     info: *mut siginfo_t,
     context: *mut ucontext_t,
-) -> Option<(TrapCode, (usize, bool), usize)> {
+) -> Option<(TrapCode, Exit)> {
     // SAFETY: as above; the store's list of code does not change while its code runs.
     unsafe {
         if is_sent(&*info) {
@@ -156,7 +155,8 @@ unsafe fn find_trap(
         if pc == overflow_address() {
             // The stub was jumped to from generated code, which had just called it.
             let sp = registers[libc::REG_RSP as usize] as usize;
-            return Some((TrapCode::StackExhausted, (*(sp as *const usize), true), fp));
+            let exit = Exit { pc: *(sp as *const usize), fp, is_return: true };
+            return Some((TrapCode::StackExhausted, exit));
         }
         let ranges = &*activation.code;
         let code = ranges.find(pc)?;
@@ -164,7 +164,7 @@ unsafe fn find_trap(
             let address = (*info).si_addr() as usize;
             if activation.guard.contains(&address) {
                 TrapCode::StackExhausted
-            } else if address < NULL_PAGES || ranges.in_memory(address) {
+            } else if address < NULL_PAGES || ranges.may_fault(address) {
                 code.trap_at(pc)?
             } else {
                 return None;
@@ -172,7 +172,7 @@ unsafe fn find_trap(
         } else {
             code.trap_at(pc)?
         };
-        Some((trap, (pc, false), fp))
+        Some((trap, Exit { pc, fp, is_return: false }))
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Positions in the lists here never change, and what generated code points to lies in boxes.
 
-use std::{any::Any, ops::Range, ptr::NonNull, sync::Arc};
+use std::{ops::Range, ptr::NonNull, sync::Arc};
 
 use wrun_module::{GlobalType, MemoryType, TableType, TrapCode};
 
@@ -11,8 +11,9 @@ use super::{
     code::ActiveCode,
     frames::Trace,
     func::{FuncHandle, HostFuncDef},
+    gc::Gc,
     instance::VmInstance,
-    layout::{VmGlobal, VmHostFunc, VmStoreContext, VmValue},
+    layout::{VmBump, VmGlobal, VmHostFunc, VmStoreContext, VmValue},
     shared_memory::VmSharedMemory,
     store_memory::StoreMemory,
     table::{VmRef, VmTable},
@@ -35,18 +36,18 @@ const MAX_TABLES: usize = 10_000;
 )]
 pub struct StoreOpaque {
     id: StoreId,
-    engine: Engine,
+    pub(super) engine: Engine,
     /// Read and written by generated code.
-    vm: Box<VmStoreContext>,
-    code: Box<CodeRanges>,
-    instances: Vec<VmInstance>,
+    pub(super) vm: Box<VmStoreContext>,
+    pub(super) code: Box<CodeRanges>,
+    pub(super) instances: Vec<VmInstance>,
     memories: Vec<StoreMemory>,
-    tables: Vec<Box<VmTable>>,
-    globals: Vec<StoreGlobal>,
+    pub(super) tables: Vec<Box<VmTable>>,
+    pub(super) globals: Vec<StoreGlobal>,
     /// The number of each tag's type in the engine.
     tags: Vec<u32>,
     host_funcs: Vec<StoreHostFunc>,
-    externals: Vec<Box<dyn Any + Send + Sync>>,
+    pub(super) gc: Gc,
     limits: StoreLimits,
 }
 
@@ -83,6 +84,8 @@ impl StoreOpaque {
                 exit_fp: 0,
                 exit_pc: 0,
                 stack_limit: 0,
+                bump: VmBump::default(),
+                activation: std::ptr::null(),
                 store: std::ptr::null_mut(),
             }),
             code: Box::default(),
@@ -92,7 +95,7 @@ impl StoreOpaque {
             globals: Vec::new(),
             tags: Vec::new(),
             host_funcs: Vec::new(),
-            externals: Vec::new(),
+            gc: Gc::default(),
             limits: StoreLimits::default(),
         }
     }
@@ -304,24 +307,6 @@ impl StoreOpaque {
         Ok(FuncHandle::new(self.id, NonNull::from(&vm.func_ref)))
     }
 
-    // External values
-
-    /// Keeps a value of the host's and gives its number, counted from 1.
-    ///
-    /// # Errors
-    /// When there are too many.
-    pub(crate) fn add_external(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32, Error> {
-        let number = u32::try_from(self.externals.len() + 1);
-        let number = number.map_err(|_| Error::limit("too many external references".to_owned()))?;
-        self.externals.push(value);
-        Ok(number)
-    }
-
-    /// The value with a number.
-    pub(crate) fn external(&self, number: u32) -> Option<&(dyn Any + Send + Sync)> {
-        Some(&**self.externals.get((number as usize).checked_sub(1)?)?)
-    }
-
     // Instances
 
     /// Adds an instance and gives its position, which it was made with.
@@ -389,6 +374,8 @@ pub(super) struct CodeRanges {
     modules: Vec<(Range<usize>, Module)>,
     /// Reserved addresses of each memory.
     memories: Vec<Range<usize>>,
+    /// Where null references to objects of the garbage-collected heap lead.
+    pub(super) null_region: Range<usize>,
 }
 
 impl CodeRanges {
@@ -418,8 +405,10 @@ impl CodeRanges {
         self.module(pc).is_some()
     }
 
-    /// Whether an address belongs to one of the memories.
-    pub(super) fn in_memory(&self, address: usize) -> bool {
-        self.memories.iter().any(|range| range.contains(&address))
+    /// Whether a program's access to an address may fault without anything being wrong with the engine: it is one of a
+    /// memory's, or what lies behind a null reference.
+    pub(super) fn may_fault(&self, address: usize) -> bool {
+        self.null_region.contains(&address)
+            || self.memories.iter().any(|range| range.contains(&address))
     }
 }

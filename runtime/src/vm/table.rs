@@ -2,7 +2,7 @@
 
 use std::{io, ptr::NonNull, slice};
 
-use wrun_module::TableType;
+use wrun_module::{TableType, ValType};
 
 use super::{
     layout::{VmDefinition, VmFuncRef},
@@ -12,8 +12,8 @@ use super::{
 /// The most elements a table can have, whatever its type says; other engines draw the line there too.
 pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 
-/// An element as generated code holds it: a pointer to a [`VmFuncRef`] or the number of an external reference.
-/// 0 is null.
+/// An element as generated code holds it: a pointer to a [`VmFuncRef`] or a reference to an object of the
+/// garbage-collected heap. 0 is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct VmRef(pub(super) u64);
 
@@ -23,14 +23,21 @@ impl VmRef {
         Self(func.map_or(0, |func| func.as_ptr() as u64))
     }
 
-    /// The reference to the external value with a number, counted from 1.
-    pub(crate) fn external(number: u32) -> Self {
-        Self(number.into())
+    /// A reference to an object.
+    pub(super) fn object(reference: u32) -> Self {
+        Self(reference.into())
     }
 
-    /// The number of the external value, 0 for null.
-    pub(crate) fn external_number(self) -> u32 {
+    /// The reference to an object.
+    pub(super) fn to_object(self) -> u32 {
         self.0 as u32
+    }
+
+    /// Visits the reference to an object.
+    pub(super) fn visit(&mut self, visit: impl FnOnce(&mut u32)) {
+        let mut reference = self.to_object();
+        visit(&mut reference);
+        *self = Self::object(reference);
     }
 }
 
@@ -147,6 +154,15 @@ impl VmTable {
         self.extend_to(new).ok()?;
         self.fill(old, init, delta).ok()?;
         Some(old)
+    }
+
+    /// Visits all elements when they are references to objects.
+    pub(super) fn visit_references(&mut self, visit: impl FnMut(&mut u32)) {
+        if ValType::Ref(self.ty.element).is_traced()
+            && let ElementsMut::Narrow(elements) = self.elements_mut()
+        {
+            elements.iter_mut().for_each(visit);
+        }
     }
 
     fn range(&self, start: u64, len: u64) -> Result<std::ops::Range<usize>, OutOfTable> {

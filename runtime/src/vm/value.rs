@@ -10,7 +10,7 @@ use super::{
     store::StoreOpaque,
     table::{OutOfTable, VmRef},
 };
-use crate::{Error, ExternRef, Func, Ref, TypeMismatch, V128, Val};
+use crate::{Error, ExternRef, Func, GcRef, Ref, TypeMismatch, V128, Val};
 
 impl Val {
     /// Whether the value is one of a type whose concrete types are named by the engine's numbers.
@@ -38,7 +38,11 @@ impl Val {
     ///
     /// # Safety
     /// The slot holds a value of the type, from code of the store.
-    pub(in crate::vm) unsafe fn from_vm(value: VmValue, ty: ValType, store: &StoreOpaque) -> Self {
+    pub(in crate::vm) unsafe fn from_vm(
+        value: VmValue,
+        ty: ValType,
+        store: &mut StoreOpaque,
+    ) -> Self {
         match ty {
             ValType::I32 => Val::I32(value.to_u32() as i32),
             ValType::I64 => Val::I64(value.to_u64() as i64),
@@ -50,7 +54,7 @@ impl Val {
                 unsafe { Ref::from_vm(VmRef(value.to_u64()), HeapType::Func, store).into() }
             }
             ValType::Ref(_) => {
-                let value = VmRef::external(value.to_u32());
+                let value = VmRef::object(value.to_u32());
                 // SAFETY: the caller vouches for the reference.
                 unsafe { Ref::from_vm(value, HeapType::Extern, store).into() }
             }
@@ -79,13 +83,13 @@ impl Ref {
     ///
     /// # Safety
     /// The element holds a reference to this kind of thing, of the store.
-    unsafe fn from_vm(value: VmRef, heap: HeapType, store: &StoreOpaque) -> Self {
+    unsafe fn from_vm(value: VmRef, heap: HeapType, store: &mut StoreOpaque) -> Self {
         if heap.is_func() {
             let pointer = NonNull::new(value.0 as *mut _);
             let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
             Ref::Func(handle.map(Func::from_handle))
         } else {
-            Ref::Extern(ExternRef::from_number(store, value.external_number()))
+            Ref::Extern(store.root(value.to_object()).map(ExternRef::from_handle))
         }
     }
 
@@ -100,7 +104,7 @@ impl Ref {
                 func.handle().pointer()
             })),
             Ref::Extern(external) => {
-                VmRef::external(external.map_or(0, |external| external.number(store)))
+                VmRef::object(external.map_or(0, |external| store.reference(external.handle())))
             }
         }
     }
@@ -130,11 +134,15 @@ impl StoreOpaque {
     }
 
     /// The value of a global.
-    pub(crate) fn global_value(&self, position: usize) -> Val {
+    pub(crate) fn global_value(&mut self, position: usize) -> Val {
         let global = self.global(position);
+        let ty = global.ty.content;
         // SAFETY: the place lives as long as the store, holds a value of the type, and is not written meanwhile: code
         // that could is not running.
-        unsafe { Val::from_vm(*global.place.as_ref().get(), global.ty.content, self) }
+        unsafe {
+            let value = *global.place.as_ref().get();
+            Val::from_vm(value, ty, self)
+        }
     }
 
     /// Sets the value of a global, whether or not it is mutable.
@@ -150,11 +158,11 @@ impl StoreOpaque {
     }
 
     /// An element of a table; nothing past its end.
-    pub(crate) fn table_element(&self, position: usize, index: u64) -> Option<Ref> {
+    pub(crate) fn table_element(&mut self, position: usize, index: u64) -> Option<Ref> {
         let table = self.table(position);
-        let value = table.get(index)?;
+        let (value, ty) = (table.get(index)?, table.declared_type());
         // SAFETY: tables only hold references of their type and store.
-        Some(unsafe { Ref::from_vm(value, table.declared_type().element.heap, self) })
+        Some(unsafe { Ref::from_vm(value, ty.element.heap, self) })
     }
 
     /// Sets elements of a table.

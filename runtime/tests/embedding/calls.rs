@@ -1,7 +1,7 @@
 //! Calls in both directions: typed and dynamic, with many values, with errors and panics.
 
 use wrun_runtime::{
-    Caller, Error, ErrorKind, ExternRef, Func, FuncType, Store, V128, Val, ValType,
+    Caller, Error, ErrorKind, ExternRef, Func, FuncType, GcRef, Store, V128, Val, ValType,
 };
 
 use crate::{instantiate, link};
@@ -36,7 +36,8 @@ fn values_of_every_type_go_both_ways() {
         .unwrap();
     assert_eq!((a, b, c, d, e), (i32::MAX, -4, 2.5, -1.5, bits));
     assert_eq!(f.unwrap().typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 5);
-    assert_eq!(g.unwrap().data(&store).downcast_ref::<String>().unwrap(), "external");
+    let data = g.unwrap().data(&store).unwrap();
+    assert_eq!(data.downcast_ref::<String>().unwrap(), "external");
     let nulls = run.call(&mut store, (0, 0, 0.0, 0.0, bits, None, None)).unwrap();
     assert!(nulls.0.is_none() && nulls.1.is_none());
 
@@ -56,7 +57,8 @@ fn values_of_every_type_go_both_ways() {
     assert_eq!(results[3].unwrap_f64(), 5.0);
     assert_eq!(results[2].unwrap_v128(), bits);
     assert_eq!(results[1].unwrap_func_ref(), Some(func));
-    assert_eq!(results[0].unwrap_extern_ref(), Some(external));
+    let returned = results[0].unwrap_extern_ref().unwrap();
+    assert!(ExternRef::ref_eq(&store, returned, external));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn outlive(
 ) -> Result<i32, TrapCode> {
     let module = Module::new(store.engine(), text).unwrap();
     assert!(Instance::new(&mut *store, &module, imports).unwrap_err().trap().is_some());
-    let Some(Ref::Func(Some(left))) = table.get(&*store, 0) else { panic!("a function") };
+    let Some(Ref::Func(Some(left))) = table.get(&mut *store, 0) else { panic!("a function") };
     let left = left.typed::<(), i32>(&*store).unwrap();
     left.call(&mut *store, ()).map_err(|error| error.trap().unwrap().code())
 }

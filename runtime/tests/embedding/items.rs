@@ -98,12 +98,12 @@ fn tables_hold_functions_of_both_worlds() {
     table.set(&mut store, 0, Ref::Func(Some(seven))).unwrap();
     assert_eq!(call.call(&mut store, 0).unwrap(), 7);
     assert_eq!(call.call(&mut store, 1).unwrap(), 5);
-    let Some(Ref::Func(Some(five))) = table.get(&store, 1) else { panic!("a function") };
+    let Some(Ref::Func(Some(five))) = table.get(&mut store, 1) else { panic!("a function") };
     assert_eq!(five.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 5);
     assert_eq!(table.grow(&mut store, 3, Ref::Func(Some(five))).unwrap(), 2);
     assert_eq!(call.call(&mut store, 4).unwrap(), 5);
     assert!(table.grow(&mut store, 6, Ref::Func(None)).is_err());
-    assert!(table.get(&store, 5).is_none());
+    assert!(table.get(&mut store, 5).is_none());
     assert!(table.set(&mut store, 5, Ref::Func(None)).is_err());
     let error = table.set(&mut store, 0, Ref::Extern(None)).unwrap_err();
     assert!(error.to_string().contains("expected funcref, found externref"), "{error}");
@@ -116,7 +116,7 @@ fn globals_keep_their_type_and_mutability() {
     let ty = GlobalType { content: ValType::F64, mutable: true };
     let global = Global::new(&mut store, ty, Val::from(1.5)).unwrap();
     global.set(&mut store, Val::from(2.5)).unwrap();
-    assert_eq!(global.get(&store).unwrap_f64(), 2.5);
+    assert_eq!(global.get(&mut store).unwrap_f64(), 2.5);
     assert!(global.set(&mut store, Val::I32(0)).is_err());
     let fixed =
         Global::new(&mut store, GlobalType { mutable: false, ..ty }, Val::from(0.0)).unwrap();
@@ -138,7 +138,7 @@ fn instances_share_what_they_import() {
     let instance = Instance::new(&mut store, &module, &[global.into(), memory.into()]).unwrap();
     memory.write(&mut store, 16, &[7; 16]).unwrap();
     instance.get_typed_func::<(), ()>(&store, "run").unwrap().call(&mut store, ()).unwrap();
-    assert_eq!(global.get(&store).unwrap_v128().to_le_bytes(), [7; 16]);
+    assert_eq!(global.get(&mut store).unwrap_v128().to_le_bytes(), [7; 16]);
     assert_eq!(memory.size(&store), 2);
 }
 

@@ -11,6 +11,7 @@ mod hostile;
 mod images;
 mod items;
 mod linking;
+mod references;
 mod tail_calls;
 mod threads;
 mod traps;

@@ -184,7 +184,7 @@ fn functions_without_tail_calls_can_be_called_in_place_of_a_return() {
 
 #[test]
 fn a_start_function_may_end_in_a_tail_call() {
-    let (store, instance) = instantiate(
+    let (mut store, instance) = instantiate(
         r#"(module
             (global $result (export "result") (mut i32) (i32.const 0))
             (start $start)
@@ -195,7 +195,7 @@ fn a_start_function_may_end_in_a_tail_call() {
                 (return_call $go (i32.sub (local.get 0) (i32.const 1)))))"#,
     );
     let result = instance.get_global(&store, "result").unwrap();
-    assert_eq!(result.get(&store).unwrap_i32(), 1_000_000);
+    assert_eq!(result.get(&mut store).unwrap_i32(), 1_000_000);
 }
 
 #[test]

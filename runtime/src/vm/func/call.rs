@@ -192,7 +192,7 @@ impl StoreOpaque {
             unsafe { enter(self, run_array, (&raw mut call).cast())? };
         }
         for ((slot, &value), &ty) in results.iter_mut().zip(&values).zip(ty.results()) {
-            // SAFETY: the function left values of its types.
+            // SAFETY: the function left values of its types, and nothing has collected since.
             *slot = unsafe { Val::from_vm(value, ty, self) };
         }
         Ok(())

@@ -141,7 +141,7 @@ unsafe extern "C" fn dynamic_entry<T: 'static, F>(
             let arguments: Vec<Val> = params
                 .iter()
                 .enumerate()
-                .map(|(index, &ty)| Val::from_vm(*slots(index), ty, (*store).opaque()))
+                .map(|(index, &ty)| Val::from_vm(*slots(index), ty, (*store).opaque_mut()))
                 .collect();
             let mut given: Vec<Val> = results.iter().map(|&ty| Val::zero(ty)).collect();
             (func.closure)(Caller::new(&mut *store, instance), &arguments, &mut given)?;
@@ -161,8 +161,8 @@ unsafe extern "C" fn dynamic_entry<T: 'static, F>(
 ///
 /// # Safety
 /// Called by generated code through the exit stub, with the context of a host function whose store has user data of
-/// type `T`. `body` gets the store, which is the caller's alone until it returns, and the calling instance. The frame of
-/// the caller owns nothing that has to be dropped.
+/// type `T`. `body` gets the store, which is the caller's alone until it returns, and the calling instance; it makes handles
+/// of its arguments before anything can collect. The frame of the caller owns nothing that has to be dropped.
 #[inline]
 pub(super) unsafe fn call_host<T: 'static, R: Copy>(
     callee: *mut VmHostFunc,
@@ -173,7 +173,13 @@ pub(super) unsafe fn call_host<T: 'static, R: Copy>(
     let (vm, instance) = unsafe { ((*callee).head.store, instance_of(caller)) };
     // SAFETY: as above; `StoreInner` begins with the part that the pointer is for.
     let store = unsafe { (*vm).store.cast::<StoreInner<T>>() };
-    match catch_unwind(AssertUnwindSafe(|| body(store, instance))) {
+    // Handles are valid until the function that they were made in returns.
+    // SAFETY: nobody else uses the store: whoever runs in its name waits for this call. So below.
+    let scope = unsafe { (*store).opaque().begin_scope() };
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(store, instance)));
+    // SAFETY: as above.
+    unsafe { (*store).opaque_mut().end_scope(scope) };
+    match outcome {
         Ok(Ok(result)) => result,
         // SAFETY: this is inside an activation, and nothing is left to be dropped.
         Ok(Err(error)) => unsafe { fail(Failure::Error(error, Trace::capture_at_exit(vm))) },

@@ -75,7 +75,11 @@ pub unsafe trait WasmResults: Sized {
     /// # Safety
     /// They come from code of the store whose type has these results.
     #[doc(hidden)]
-    unsafe fn from_native(first: Self::First, rest: *const VmValue, store: &StoreOpaque) -> Self;
+    unsafe fn from_native(
+        first: Self::First,
+        rest: *const VmValue,
+        store: &mut StoreOpaque,
+    ) -> Self;
 }
 
 /// Reads a value from a slot.
@@ -185,7 +189,7 @@ unsafe impl WasmResults for () {
     }
 
     #[inline]
-    unsafe fn from_native((): (), _: *const VmValue, _: &StoreOpaque) -> Self {}
+    unsafe fn from_native((): (), _: *const VmValue, _: &mut StoreOpaque) -> Self {}
 }
 
 // SAFETY: one result is returned in its register.
@@ -203,7 +207,7 @@ unsafe impl<A: WasmTy> WasmResults for A {
     }
 
     #[inline]
-    unsafe fn from_native(first: A::Abi, _: *const VmValue, store: &StoreOpaque) -> Self {
+    unsafe fn from_native(first: A::Abi, _: *const VmValue, store: &mut StoreOpaque) -> Self {
         // SAFETY: the caller vouches for the value.
         unsafe { A::from_abi(first, store) }
     }
@@ -236,7 +240,7 @@ macro_rules! impl_results {
 
             #[inline]
             #[allow(unused_variables, unused_mut, unused_assignments, reason = "a tuple of one has no rest")]
-            unsafe fn from_native(first: Self::First, rest: *const VmValue, store: &StoreOpaque) -> Self {
+            unsafe fn from_native(first: Self::First, rest: *const VmValue, store: &mut StoreOpaque) -> Self {
                 let mut index = 0;
                 // SAFETY: the caller vouches for the values.
                 unsafe {

@@ -6,7 +6,7 @@ use wrun_module::ValType;
 
 use super::FuncHandle;
 use crate::{
-    Error, ExternRef, Func, V128,
+    Error, ExternRef, Func, GcRef, V128,
     vm::{layout::VmFuncRef, store::StoreOpaque},
 };
 
@@ -27,9 +27,9 @@ pub unsafe trait WasmTy: Sized {
     fn into_abi(self, store: &StoreOpaque) -> Result<Self::Abi, Error>;
 
     /// # Safety
-    /// The value comes from code of the store.
+    /// The value comes from code of the store, and nothing has collected garbage since.
     #[doc(hidden)]
-    unsafe fn from_abi(abi: Self::Abi, store: &StoreOpaque) -> Self;
+    unsafe fn from_abi(abi: Self::Abi, store: &mut StoreOpaque) -> Self;
 }
 
 macro_rules! numbers {
@@ -49,7 +49,7 @@ macro_rules! numbers {
                 }
 
                 #[inline]
-                unsafe fn from_abi(abi: $ty, _: &StoreOpaque) -> Self {
+                unsafe fn from_abi(abi: $ty, _: &mut StoreOpaque) -> Self {
                     abi
                 }
             }
@@ -79,7 +79,7 @@ unsafe impl WasmTy for V128 {
         Ok(unsafe { std::mem::transmute::<u128, __m128i>(self.as_u128()) })
     }
 
-    unsafe fn from_abi(abi: __m128i, _: &StoreOpaque) -> Self {
+    unsafe fn from_abi(abi: __m128i, _: &mut StoreOpaque) -> Self {
         // SAFETY: as above.
         V128::from(unsafe { std::mem::transmute::<__m128i, u128>(abi) })
     }
@@ -100,12 +100,12 @@ unsafe impl WasmTy for Option<Func> {
         }))
     }
 
-    unsafe fn from_abi(abi: Self::Abi, store: &StoreOpaque) -> Self {
+    unsafe fn from_abi(abi: Self::Abi, store: &mut StoreOpaque) -> Self {
         abi.map(|pointer| Func::from_handle(FuncHandle::new(store.id(), pointer)))
     }
 }
 
-// SAFETY: a 32-bit number.
+// SAFETY: a reference to an object is 32 bits.
 unsafe impl WasmTy for Option<ExternRef> {
     type Abi = u32;
 
@@ -114,10 +114,10 @@ unsafe impl WasmTy for Option<ExternRef> {
     }
 
     fn into_abi(self, store: &StoreOpaque) -> Result<u32, Error> {
-        Ok(self.map_or(0, |external| external.number(store)))
+        Ok(self.map_or(0, |external| store.reference(external.handle())))
     }
 
-    unsafe fn from_abi(abi: u32, store: &StoreOpaque) -> Self {
-        ExternRef::from_number(store, abi)
+    unsafe fn from_abi(abi: u32, store: &mut StoreOpaque) -> Self {
+        store.root(abi).map(ExternRef::from_handle)
     }
 }

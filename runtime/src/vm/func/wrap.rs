@@ -90,7 +90,7 @@ macro_rules! impl_into_func {
                     unsafe {
                         call_host(callee, caller, |store: *mut crate::store::StoreInner<T>, _instance| {
                             let closure = (*callee).closure.cast::<F>().as_ref();
-                            $(let $name = $name::from_abi($name, (*store).opaque());)*
+                            $(let $name = $name::from_abi($name, (*store).opaque_mut());)*
                             let result = closure(
                                 $(<$caller>::new(&mut *store, _instance),)?
                                 $($name),*
