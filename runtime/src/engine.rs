@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use wrun_module::{Compiler, ConcreteType, FuncType, HeapType, MemoryStyle, Progress};
+use wrun_module::{Compiler, FuncType, MemoryStyle, Progress};
 
 use crate::{
     Config, Error, Module, Result,
@@ -95,12 +95,6 @@ impl Engine {
 
     pub(crate) fn max_stack(&self) -> usize {
         self.0.config.max_stack
-    }
-
-    /// What references to functions of a type, and to no others, refer to: `(ref $t)` for a `$t` that is `ty`. A type that
-    /// another one mentions is named in this way too. It means nothing to other engines.
-    pub fn heap_type(&self, ty: &FuncType) -> HeapType {
-        HeapType::ConcreteFunc(ConcreteType::Engine(self.types().id(ty)))
     }
 
     pub(crate) fn types(&self) -> &TypeRegistry {

@@ -4,29 +4,16 @@ use std::any::Any;
 
 use crate::{
     AsContextMut, Error, StoreContext,
-    root::{GcRef, RootHandle, Sealed},
+    root::{GcRef, INTERNAL, gc_ref},
 };
 
-/// A reference that WebAssembly can hold but not look into: to a value of the host's, or to an object of the program's that was
-/// converted to one.
-///
-/// It is valid as [`GcRef`] says. The value itself lives until the store collects garbage and nobody refers to it any more: no
-/// variable, table or object of WebAssembly, and no reference of the host's that is still valid.
-#[derive(Clone, Copy, Debug)]
-pub struct ExternRef(RootHandle);
-
-impl Sealed for ExternRef {}
-
-impl GcRef for ExternRef {
-    #[inline]
-    fn handle(self) -> RootHandle {
-        self.0
-    }
-
-    #[inline]
-    fn from_handle(handle: RootHandle) -> Self {
-        Self(handle)
-    }
+gc_ref! {
+    /// A reference that WebAssembly can hold but not look into: to a value of the host's, or to an object of the program's that was
+    /// converted to one.
+    ///
+    /// It is valid as [`GcRef`] says. The value itself lives until the store collects garbage and nobody refers to it any more: no
+    /// variable, table or object of WebAssembly, and no reference of the host's that is still valid.
+    ExternRef
 }
 
 impl ExternRef {
@@ -38,7 +25,7 @@ impl ExternRef {
         mut store: impl AsContextMut,
         value: impl Any + Send + Sync,
     ) -> Result<ExternRef, Error> {
-        store.as_context_mut().opaque_mut().add_external(Box::new(value)).map(Self)
+        store.as_context_mut().opaque_mut().add_external(Box::new(value)).map(Self::from_handle)
     }
 
     /// The value; nothing when the reference is to an object of the program's.
@@ -50,6 +37,6 @@ impl ExternRef {
         store: impl Into<StoreContext<'a, T>>,
     ) -> Option<&'a (dyn Any + Send + Sync)> {
         let store = store.into().into_opaque();
-        store.external(store.reference(self.0))
+        store.external(store.reference(self.handle(INTERNAL)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wrun_module::FuncType;
+use wrun_module::{ConcreteType, FuncType, HeapType};
 
 use crate::{
     AsContext, AsContextMut, Caller, Error, IntoFunc, Result, TypeMismatch, Val, WasmParams,
@@ -40,15 +40,17 @@ impl Func {
     /// the second slice, which are zero or null before.
     ///
     /// # Errors
-    /// When the trampoline for the type cannot be compiled; always when it is not in a loaded image and the compiler
-    /// is not built in.
+    /// When the type names none of the engine's, or the trampoline for it cannot be compiled; always when it is not in a
+    /// loaded image and the compiler is not built in.
     pub fn new<S: AsContextMut>(
         mut store: S,
         ty: FuncType,
         closure: impl Fn(Caller<'_, S::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Func> {
+        let mut store = store.as_context_mut();
+        store.engine().check_func_type(&ty)?;
         let def = Arc::new(HostFuncDef::dynamic(ty, closure));
-        Ok(Func(store.as_context_mut().opaque_mut().add_host_func(&def)?))
+        Ok(Func(store.opaque_mut().add_host_func(&def)?))
     }
 
     /// Its type.
@@ -58,6 +60,15 @@ impl Func {
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let store = store.as_context();
         store.engine().types().get(self.0.type_id(store.opaque())).func().clone()
+    }
+
+    /// What references to it refer to: its type, by which others can name it.
+    ///
+    /// # Panics
+    /// When the function is another store's.
+    pub fn heap_type(&self, store: impl AsContext) -> HeapType {
+        let store = store.as_context();
+        HeapType::ConcreteFunc(ConcreteType::Engine(self.0.type_id(store.opaque())))
     }
 
     /// Calls it with any arguments. `results` has as many elements as the function has results.
@@ -81,8 +92,11 @@ impl Func {
 
     /// The function with its type known to the Rust compiler: calls then cost little more than calls of Rust functions.
     ///
+    /// The types need not be the same: the function may take more than `P` and give less than `R`, and where it takes less, such
+    /// as structs of one type only, the values are compared with that when it is called.
+    ///
     /// # Errors
-    /// When `P` and `R` are not its parameters and results.
+    /// When `P` and `R` do not fit its parameters and results.
     ///
     /// # Panics
     /// When the function is another store's.
@@ -142,7 +156,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// Calls it.
     ///
     /// # Errors
-    /// When it traps or a host function fails.
+    /// When a value is not of its parameter's type, where that is narrower than `P` says; when it traps, or a host function
+    /// fails.
     ///
     /// # Panics
     /// When the function is another store's, and when a host function panics.

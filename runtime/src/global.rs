@@ -24,9 +24,10 @@ impl Global {
     /// A global with a value.
     ///
     /// # Errors
-    /// When the value is none of the type.
+    /// When the value is none of the type, or the type names none of the engine's.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
         let mut store = store.as_context_mut();
+        store.engine().check_type(ty.content)?;
         let position = store.opaque_mut().add_host_global(ty, value)?;
         Ok(Self::at(store.opaque(), position))
     }

@@ -5,7 +5,7 @@
 //!   run.
 //! - [`Func`], [`Memory`], [`Table`], [`Global`] and [`Tag`] are handles to what is in a store. They are small, copied freely, and
 //!   only mean something together with their store: with another one they panic. A [`SharedMemory`] belongs to no store.
-//! - An [`ExternRef`] is a reference to an object, which moves and which the store frees when nobody refers to it: it is valid
+//! - An [`AnyRef`], [`StructRef`], [`ArrayRef`] or [`ExternRef`] refers to an object, which the store frees when nobody does: it is valid
 //!   in the scope it was made in ([`RootScope`]), an [`OwnedRef`] for as long as it is kept.
 //!
 //! ```
@@ -28,9 +28,12 @@
 
 #![deny(unsafe_code)]
 
+mod any_ref;
+mod array_ref;
 mod backtrace;
 mod caller;
 mod config;
+mod defined_types;
 mod engine;
 mod error;
 mod extern_ref;
@@ -38,6 +41,7 @@ mod external;
 mod func;
 mod global;
 mod host_cpu;
+mod i31;
 mod instance;
 mod linker;
 mod memory;
@@ -45,6 +49,7 @@ mod module;
 mod root;
 mod shared_memory;
 mod store;
+mod struct_ref;
 mod table;
 mod tag;
 mod trap;
@@ -53,6 +58,8 @@ mod value;
 #[allow(unsafe_code, reason = "the machine; everything it offers the rest of the crate is safe")]
 mod vm;
 
+pub use any_ref::{AnyRef, EqRef};
+pub use array_ref::ArrayRef;
 pub use backtrace::{Frame, Symbol, WasmBacktrace};
 pub use caller::Caller;
 pub use config::Config;
@@ -62,6 +69,7 @@ pub use extern_ref::ExternRef;
 pub use external::Extern;
 pub use func::{Func, TypedFunc};
 pub use global::Global;
+pub use i31::I31;
 pub use instance::Instance;
 pub use linker::{ImportProblem, LinkError, Linker};
 pub use memory::{Memory, MemoryAccessError};
@@ -69,14 +77,15 @@ pub use module::{ExportType, ImportType, Module};
 pub use root::{GcRef, OwnedRef, RootScope};
 pub use shared_memory::SharedMemory;
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreLimits};
+pub use struct_ref::StructRef;
 pub use table::Table;
 pub use tag::Tag;
 pub use trap::Trap;
 pub use value::{Ref, V128, Val};
 pub use vm::{IntoFunc, WaitResult, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use wrun_module::{
-    ArrayType, CompileError, CompositeType, ConcreteType, ExternType, FeatureError, Features,
-    FieldType, FuncType, GlobalType, HeapType, Limits, MemoryStyle, MemoryType, OptLevel,
+    ArrayType, CompileError, CompositeKind, CompositeType, ConcreteType, ExternType, FeatureError,
+    Features, FieldType, FuncType, GlobalType, HeapType, Limits, MemoryStyle, MemoryType, OptLevel,
     ParseError, Progress, RefType, StorageType, StructType, SubType, TableType, TagType, TrapCode,
     ValType,
     image::{Image, ImageError},

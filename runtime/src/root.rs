@@ -39,6 +39,42 @@ impl RootHandle {
     }
 }
 
+/// What only this crate has. A method that asks for it cannot be called from elsewhere: a handle that somebody could take out of a
+/// reference could be put into one of another type, which generated code trusts to refer to what its type says.
+#[derive(Clone, Copy, Debug)]
+#[allow(
+    unreachable_pub,
+    reason = "named in hidden methods of a public trait that only this crate implements"
+)]
+pub struct Internal(());
+
+/// The only one there is.
+pub(crate) const INTERNAL: Internal = Internal(());
+
+/// Declares a type of references.
+macro_rules! gc_ref {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name($crate::root::RootHandle);
+
+        impl $crate::root::Sealed for $name {}
+
+        impl $crate::root::GcRef for $name {
+            #[inline]
+            fn handle(self, _: $crate::root::Internal) -> $crate::root::RootHandle {
+                self.0
+            }
+
+            #[inline]
+            fn from_handle(handle: $crate::root::RootHandle) -> Self {
+                Self(handle)
+            }
+        }
+    };
+}
+pub(crate) use gc_ref;
+
 mod sealed {
     /// Keeps others from implementing [`GcRef`](super::GcRef).
     pub trait Sealed {}
@@ -50,7 +86,7 @@ pub(crate) use sealed::Sealed;
 /// reaches another object.
 pub trait GcRef: Copy + Sealed {
     #[doc(hidden)]
-    fn handle(self) -> RootHandle;
+    fn handle(self, _: Internal) -> RootHandle;
 
     #[doc(hidden)]
     fn from_handle(handle: RootHandle) -> Self;
@@ -61,7 +97,7 @@ pub trait GcRef: Copy + Sealed {
     /// When the reference is another store's or its scope has ended.
     fn to_owned_ref(self, mut store: impl AsContextMut) -> OwnedRef<Self> {
         let mut store = store.as_context_mut();
-        let (index, token) = store.opaque_mut().own_root(self.handle());
+        let (index, token) = store.opaque_mut().own_root(self.handle(INTERNAL));
         OwnedRef { store: store.opaque().id(), index, token, ty: PhantomData }
     }
 
@@ -71,7 +107,8 @@ pub trait GcRef: Copy + Sealed {
     /// When one of them is another store's or its scope has ended.
     fn ref_eq(store: impl AsContext, a: Self, b: Self) -> bool {
         let store = store.as_context();
-        store.opaque().reference(a.handle()) == store.opaque().reference(b.handle())
+        let reference = |it: Self| store.opaque().reference(it.handle(INTERNAL));
+        reference(a) == reference(b)
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Table`]: a table of references.
 
-use wrun_module::TableType;
+use wrun_module::{TableType, ValType};
 
 use crate::{
     AsContext, AsContextMut, Error, Ref, Result, TrapCode, store::StoreId, vm::StoreOpaque,
@@ -32,6 +32,7 @@ impl Table {
             return Err(Error::usage(format!("{ty} is no valid type of a table")));
         }
         let mut store = store.as_context_mut();
+        store.engine().check_type(ValType::Ref(ty.element))?;
         let position = store.opaque_mut().add_table(ty)?;
         let table = Self::at(store.opaque(), position);
         table.fill(store, 0, init, ty.limits.min)?;

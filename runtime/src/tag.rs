@@ -24,7 +24,7 @@ impl Tag {
     /// A tag for exceptions that carry the parameters of a function type.
     ///
     /// # Errors
-    /// When the type has results, or the store has too many tags.
+    /// When the type has results or names none of the engine's, or the store has too many tags.
     pub fn new(mut store: impl AsContextMut, ty: &TagType) -> Result<Tag> {
         if !ty.func.results().is_empty() {
             return Err(Error::usage(format!(
@@ -33,6 +33,7 @@ impl Tag {
             )));
         }
         let mut store = store.as_context_mut();
+        store.engine().check_func_type(&ty.func)?;
         let type_id = store.opaque().engine().types().id(&ty.func);
         let position = store.opaque_mut().add_tag(type_id)?;
         Ok(Self::at(store.opaque(), position))

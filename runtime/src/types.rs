@@ -132,8 +132,11 @@ impl TypeRegistry {
         Ok(numbers.into_boxed_slice())
     }
 
-    /// The numbers of a group's types, which name one another by their positions and others by their numbers.
-    fn group(&self, group: Vec<SubType>) -> Result<Arc<[u32]>, TooManyTypes> {
+    /// The numbers of a group's types, which name one another by their positions and others by their numbers. They are valid.
+    ///
+    /// # Errors
+    /// When the engine has too many types then.
+    pub(crate) fn group(&self, group: Vec<SubType>) -> Result<Arc<[u32]>, TooManyTypes> {
         if let Some(numbers) =
             self.types.read().expect("no panic under the lock").groups.get(&group[..])
         {
@@ -163,6 +166,11 @@ impl TypeRegistry {
     /// The type with a number that was given out.
     pub(crate) fn get(&self, number: u32) -> Arc<RegisteredType> {
         self.types.read().expect("no panic under the lock").get(number).clone()
+    }
+
+    /// The type with a number, when there is one.
+    pub(crate) fn find(&self, number: u32) -> Option<Arc<RegisteredType>> {
+        self.types.read().expect("no panic under the lock").find(number).cloned()
     }
 
     /// Whether the type with one number is a subtype of, or the same as, the one with another.
@@ -210,8 +218,14 @@ impl TypeRegistry {
 
 impl Types {
     fn get(&self, number: u32) -> &Arc<RegisteredType> {
-        let ty = self.types.get((number / gc::ROW) as usize).and_then(Option::as_ref);
-        ty.expect("the number of a type")
+        self.find(number).expect("the number of a type")
+    }
+
+    fn find(&self, number: u32) -> Option<&Arc<RegisteredType>> {
+        if !number.is_multiple_of(gc::ROW) {
+            return None;
+        }
+        self.types.get((number / gc::ROW) as usize)?.as_ref()
     }
 
     /// Rows for a group's types, one after the other.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wrun_module::{HeapType, RefType, ValType};
 
-use crate::{ExternRef, Func};
+use crate::{AnyRef, ArrayRef, EqRef, ExternRef, Func, StructRef};
 
 /// A value of any type. Floats are kept as their bits, so that a NaN's payload survives.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// `externref`; `None` is null.
     ExternRef(Option<ExternRef>),
+    /// `anyref`, and whatever is below it; `None` is null.
+    AnyRef(Option<AnyRef>),
 }
 
 macro_rules! getters {
@@ -58,6 +60,7 @@ impl Val {
         V128 V128, v128 unwrap_v128, value => value;
         FuncRef Option<Func>, func_ref unwrap_func_ref, value => value;
         ExternRef Option<ExternRef>, extern_ref unwrap_extern_ref, value => value;
+        AnyRef Option<AnyRef>, any_ref unwrap_any_ref, value => value;
     }
 
     /// Its type; that of a reference is nullable.
@@ -70,6 +73,7 @@ impl Val {
             Val::V128(_) => ValType::V128,
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::AnyRef(_) => ValType::ANYREF,
         }
     }
 
@@ -98,6 +102,7 @@ impl Val {
         match *self {
             Val::FuncRef(func) => Some(Ref::Func(func)),
             Val::ExternRef(external) => Some(Ref::Extern(external)),
+            Val::AnyRef(any) => Some(Ref::Any(any)),
             _ => None,
         }
     }
@@ -127,9 +132,18 @@ val_from! {
     Option<Func>, value => Val::FuncRef(value);
     ExternRef, value => Val::ExternRef(Some(value));
     Option<ExternRef>, value => Val::ExternRef(value);
+    AnyRef, value => Val::AnyRef(Some(value));
+    Option<AnyRef>, value => Val::AnyRef(value);
+    EqRef, value => Val::AnyRef(Some(value.into()));
+    Option<EqRef>, value => Val::AnyRef(value.map(Into::into));
+    StructRef, value => Val::AnyRef(Some(value.into()));
+    Option<StructRef>, value => Val::AnyRef(value.map(Into::into));
+    ArrayRef, value => Val::AnyRef(Some(value.into()));
+    Option<ArrayRef>, value => Val::AnyRef(value.map(Into::into));
     Ref, value => match value {
         Ref::Func(func) => Val::FuncRef(func),
         Ref::Extern(external) => Val::ExternRef(external),
+        Ref::Any(any) => Val::AnyRef(any),
     };
 }
 
@@ -140,25 +154,32 @@ pub enum Ref {
     Func(Option<Func>),
     /// `externref`.
     Extern(Option<ExternRef>),
+    /// `anyref`, and whatever is below it.
+    Any(Option<AnyRef>),
 }
 
 impl Ref {
-    /// What it refers to, or would if it were not null.
+    /// The greatest type of the hierarchy it belongs to: what it refers to is of that type.
     pub fn heap_type(&self) -> HeapType {
         match self {
             Ref::Func(_) => HeapType::Func,
             Ref::Extern(_) => HeapType::Extern,
+            Ref::Any(_) => HeapType::Any,
         }
     }
 
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
-        matches!(self, Ref::Func(None) | Ref::Extern(None))
+        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Any(None))
     }
 
-    /// The null reference of a type.
+    /// The null reference of a type. All types of one hierarchy have the same.
     pub fn null(heap: HeapType) -> Ref {
-        if heap.is_func() { Ref::Func(None) } else { Ref::Extern(None) }
+        match heap.top() {
+            HeapType::Func => Ref::Func(None),
+            HeapType::Any => Ref::Any(None),
+            _ => Ref::Extern(None),
+        }
     }
 }
 

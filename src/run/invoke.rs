@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, num::IntErrorKind};
 
-use wrun::{FuncType, RefType, V128, Val, ValType};
+use wrun::{AsContext, FuncType, RefType, V128, Val, ValType};
 
 use crate::render::Failure;
 
@@ -83,8 +83,8 @@ fn parse_integer(text: &str, width: u32) -> Result<u128, String> {
     Ok(if negative { magnitude.wrapping_neg() } else { magnitude })
 }
 
-/// A result as text: integers signed, floats so that they read back, vectors in hexadecimal.
-pub(super) fn show(value: &Val) -> String {
+/// A result as text: integers signed, floats so that they read back, vectors in hexadecimal, references by what they refer to.
+pub(super) fn show(store: impl AsContext, value: &Val) -> String {
     match value {
         Val::I32(value) => value.to_string(),
         Val::I64(value) => value.to_string(),
@@ -95,9 +95,14 @@ pub(super) fn show(value: &Val) -> String {
             show_float(f64::from_bits(*bits).is_nan(), format!("{:?}", f64::from_bits(*bits)))
         }
         Val::V128(value) => format!("{:#034x}", value.as_u128()),
-        Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) => "null".into(),
         Val::FuncRef(Some(_)) => "funcref".into(),
         Val::ExternRef(Some(_)) => "externref".into(),
+        Val::AnyRef(Some(reference)) => match reference.as_i31(&store) {
+            Some(value) => format!("i31 {}", value.get_i32()),
+            None if reference.as_struct(&store).is_some() => "structref".into(),
+            None => reference.as_array(&store).map_or("anyref", |_| "arrayref").into(),
+        },
     }
 }
 
@@ -108,10 +113,17 @@ fn show_float(is_nan: bool, text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::{parse_value, show};
-    use wrun::{Val, ValType};
+    use wrun::{
+        AnyRef, ArrayRef, ArrayType, Engine, ExternRef, FieldType, I31, StorageType, Store,
+        StructRef, StructType, Val, ValType,
+    };
+
+    fn store() -> Store<()> {
+        Store::new(&Engine::default(), ())
+    }
 
     fn round_trip(ty: ValType, text: &str) -> Result<String, String> {
-        parse_value(ty, text).map(|value| show(&value))
+        parse_value(ty, text).map(|value| show(store(), &value))
     }
 
     #[test]
@@ -140,5 +152,25 @@ mod tests {
         assert_eq!(round_trip(ValType::FUNCREF, "null"), Ok("null".into()));
         assert!(round_trip(ValType::EXTERNREF, "0").is_err());
         assert!(matches!(parse_value(ValType::FUNCREF, "null"), Ok(Val::FuncRef(None))));
+        assert!(matches!(parse_value(ValType::I31REF, "null"), Ok(Val::AnyRef(None))));
+    }
+
+    #[test]
+    fn references_are_shown_by_what_they_refer_to() {
+        let mut store = store();
+        let field = FieldType { storage: StorageType::I8, mutable: false };
+        let ty = store.engine().define_type(StructType { fields: [field].into() }).unwrap();
+        let structure = StructRef::new_default(&mut store, ty).unwrap();
+        let ty = store.engine().define_type(ArrayType { element: field }).unwrap();
+        let array = ArrayRef::new_default(&mut store, ty, 1).unwrap();
+        let number = AnyRef::from_i31(&mut store, I31::wrapping_i32(-7));
+        let hosts = ExternRef::new(&mut store, ()).unwrap();
+        let show = |value: Val| show(&store, &value);
+        assert_eq!(show(structure.into()), "structref");
+        assert_eq!(show(array.into()), "arrayref");
+        assert_eq!(show(number.into()), "i31 -7");
+        assert_eq!(show(hosts.into()), "externref");
+        assert_eq!(show(AnyRef::convert_extern(hosts).into()), "anyref");
+        assert_eq!(show(Val::AnyRef(None)), "null");
     }
 }

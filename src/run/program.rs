@@ -119,7 +119,7 @@ fn enter(store: &mut Store<Host>, instance: Instance, entry: &Entry) -> wrun::Re
                 initialize.call(&mut *store, ())?;
             }
             let results = call_function(store, instance, call)?;
-            Ok(results.iter().map(|value| invoke::show(value) + "\n").collect())
+            Ok(results.iter().map(|value| invoke::show(&*store, value) + "\n").collect())
         }
     }
 }

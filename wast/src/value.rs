@@ -4,11 +4,11 @@ use wast::{
     WastArg, WastRet,
     core::{AbstractHeapType, HeapType, V128Pattern, WastArgCore, WastRetCore},
 };
-use wrun_runtime::{ExternRef, Store, V128, Val};
+use wrun_runtime::{AnyRef, ExternRef, HeapType as EngineType, Ref, Store, V128, Val};
 
 use crate::pattern;
 
-/// What `ref.extern N` refers to: the script's only kind of host value.
+/// What `ref.extern N` and `ref.host N` refer to: the script's only kind of host value.
 struct HostValue(u32);
 
 /// The value of an argument.
@@ -25,36 +25,32 @@ pub(crate) fn argument(store: &mut Store<()>, argument: &WastArg<'_>) -> Result<
         WastArgCore::F32(value) => Val::F32(value.bits),
         WastArgCore::F64(value) => Val::F64(value.bits),
         WastArgCore::V128(value) => Val::V128(V128::from_le_bytes(value.to_le_bytes())),
-        WastArgCore::RefNull(ty) => match reference_kind(ty) {
-            Some(Kind::Func) => Val::FuncRef(None),
-            Some(Kind::Extern) => Val::ExternRef(None),
+        WastArgCore::RefNull(ty) => match hierarchy(ty) {
+            Some(top) => Ref::null(top).into(),
             None => return Err(format!("no references of type {ty:?} in the engine")),
         },
-        WastArgCore::RefExtern(value) => {
-            let value = ExternRef::new(store, HostValue(*value)).map_err(|it| it.to_string())?;
-            Val::ExternRef(Some(value))
-        }
-        WastArgCore::RefHost(_) => {
-            return Err("no references of type `anyref` in the engine".to_owned());
-        }
+        WastArgCore::RefExtern(value) => external(store, *value)?.into(),
+        WastArgCore::RefHost(value) => AnyRef::convert_extern(external(store, *value)?).into(),
     })
 }
 
-/// The two families of references there are.
-#[derive(PartialEq)]
-enum Kind {
-    Func,
-    Extern,
+fn external(store: &mut Store<()>, value: u32) -> Result<ExternRef, String> {
+    ExternRef::new(store, HostValue(value)).map_err(|error| error.to_string())
 }
 
-/// Which family a null belongs to. All nulls of one are the same, whatever they are declared to point to.
-fn reference_kind(ty: &HeapType<'_>) -> Option<Kind> {
+/// The greatest type of the hierarchy that a type belongs to. All nulls of one are the same, whatever they are declared to
+/// point to.
+fn hierarchy(ty: &HeapType<'_>) -> Option<EngineType> {
+    let HeapType::Abstract { shared: false, ty } = ty else { return None };
     match ty {
-        HeapType::Abstract { shared: false, ty } => match ty {
-            AbstractHeapType::Func | AbstractHeapType::NoFunc => Some(Kind::Func),
-            AbstractHeapType::Extern | AbstractHeapType::NoExtern => Some(Kind::Extern),
-            _ => None,
-        },
+        AbstractHeapType::Func | AbstractHeapType::NoFunc => Some(EngineType::Func),
+        AbstractHeapType::Extern | AbstractHeapType::NoExtern => Some(EngineType::Extern),
+        AbstractHeapType::Any
+        | AbstractHeapType::Eq
+        | AbstractHeapType::Struct
+        | AbstractHeapType::Array
+        | AbstractHeapType::I31
+        | AbstractHeapType::None => Some(EngineType::Any),
         _ => None,
     }
 }
@@ -79,24 +75,40 @@ fn matches(store: &Store<()>, expected: &WastRetCore<'_>, found: &Val) -> bool {
         (WastRetCore::V128(expected), Val::V128(found)) => {
             pattern::matches_v128(expected, found.as_u128())
         }
-        (WastRetCore::RefNull(ty), Val::FuncRef(None)) => is_null_of(ty.as_ref(), &Kind::Func),
-        (WastRetCore::RefNull(ty), Val::ExternRef(None)) => is_null_of(ty.as_ref(), &Kind::Extern),
+        // Without a type, any null is the expected one.
+        (WastRetCore::RefNull(ty), found) => found.to_ref().is_some_and(|found| {
+            let expected = ty.as_ref().map(hierarchy);
+            found.is_null() && expected.is_none_or(|top| top == Some(found.heap_type()))
+        }),
         // The grammar of scripts has no index here: any function will do.
         (WastRetCore::RefFunc(None), Val::FuncRef(Some(_))) => true,
         (WastRetCore::RefExtern(None), Val::ExternRef(Some(_))) => true,
         (WastRetCore::RefExtern(Some(expected)), Val::ExternRef(Some(found))) => {
             host_value(store, *found) == Some(*expected)
         }
+        (WastRetCore::RefHost(expected), Val::AnyRef(Some(found))) => {
+            host_value(store, ExternRef::convert_any(*found)) == Some(*expected)
+        }
+        (expected, Val::AnyRef(Some(found))) => {
+            referent(expected).is_some_and(|ty| found.matches_ty(store, ty))
+        }
         _ => false,
     }
 }
 
-/// Whether a null of this family is the expected one; without a type, any null is.
-fn is_null_of(ty: Option<&HeapType<'_>>, kind: &Kind) -> bool {
-    ty.is_none_or(|ty| reference_kind(ty).as_ref() == Some(kind))
+/// What an expected reference refers to, when only its type is said.
+fn referent(expected: &WastRetCore<'_>) -> Option<EngineType> {
+    match expected {
+        WastRetCore::RefAny => Some(EngineType::Any),
+        WastRetCore::RefEq => Some(EngineType::Eq),
+        WastRetCore::RefI31 => Some(EngineType::I31),
+        WastRetCore::RefStruct => Some(EngineType::Struct),
+        WastRetCore::RefArray => Some(EngineType::Array),
+        _ => None,
+    }
 }
 
-/// The number of a `ref.extern N`; `None` for references made by another host.
+/// The number of a `ref.extern N`; `None` for other references.
 fn host_value(store: &Store<()>, reference: ExternRef) -> Option<u32> {
     reference.data(store)?.downcast_ref::<HostValue>().map(|value| value.0)
 }
@@ -144,9 +156,8 @@ fn expectation_text(expected: &WastRetCore<'_>) -> String {
         WastRetCore::F64(value) => format!("(f64.const {})", pattern::f64_pattern_text(value)),
         WastRetCore::V128(value) => format!("(v128.const {})", pattern::v128_pattern_text(value)),
         WastRetCore::RefNull(None) => "(ref.null)".to_owned(),
-        WastRetCore::RefNull(Some(ty)) => match reference_kind(ty) {
-            Some(Kind::Func) => "(ref.null func)".to_owned(),
-            Some(Kind::Extern) => "(ref.null extern)".to_owned(),
+        WastRetCore::RefNull(Some(ty)) => match hierarchy(ty) {
+            Some(top) => format!("(ref.null {top})"),
             None => format!("(ref.null {ty:?})"),
         },
         WastRetCore::RefExtern(None) => "(ref.extern)".to_owned(),
@@ -157,7 +168,10 @@ fn expectation_text(expected: &WastRetCore<'_>) -> String {
             let cases: Vec<_> = cases.iter().map(expectation_text).collect();
             format!("(either {})", cases.join(" "))
         }
-        other => format!("({other:?})"),
+        other => match referent(other) {
+            Some(ty) => format!("(ref.{ty})"),
+            None => format!("({other:?})"),
+        },
     }
 }
 
@@ -175,6 +189,22 @@ fn val_text(store: &Store<()>, value: &Val, shape: Option<&V128Pattern>) -> Stri
             Some(value) => format!("(ref.extern {value})"),
             None => "(ref.extern)".to_owned(),
         },
+        Val::AnyRef(None) => "(ref.null any)".to_owned(),
+        Val::AnyRef(Some(reference)) => any_text(store, *reference),
+    }
+}
+
+fn any_text(store: &Store<()>, reference: AnyRef) -> String {
+    if let Some(value) = reference.as_i31(store) {
+        return format!("(ref.i31 {})", value.get_i32());
+    }
+    let kinds = [EngineType::Struct, EngineType::Array];
+    if let Some(kind) = kinds.into_iter().find(|kind| reference.matches_ty(store, *kind)) {
+        return format!("(ref.{kind})");
+    }
+    match host_value(store, ExternRef::convert_any(reference)) {
+        Some(value) => format!("(ref.host {value})"),
+        None => "(ref.any)".to_owned(),
     }
 }
 
@@ -185,7 +215,10 @@ mod tests {
         core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore},
         token::F32,
     };
-    use wrun_runtime::{Engine, Store, Val};
+    use wrun_runtime::{
+        AnyRef, ArrayRef, ArrayType, Engine, FieldType, I31, StorageType, Store, StructRef,
+        StructType, Val,
+    };
 
     use super::{all_match, argument, expected_text, found_text};
 
@@ -253,10 +286,67 @@ mod tests {
     }
 
     #[test]
+    fn host_values_may_be_of_either_hierarchy() {
+        let mut store = store();
+        let three = argument(&mut store, &WastArg::Core(WastArgCore::RefHost(3))).unwrap();
+        let matches = |expected| all_match(&store, &[WastRet::Core(expected)], &[three]);
+        assert!(matches(WastRetCore::RefHost(3)) && matches(WastRetCore::RefAny));
+        assert!(!matches(WastRetCore::RefHost(4)) && !matches(WastRetCore::RefExtern(Some(3))));
+        assert!(!matches(WastRetCore::RefEq) && !matches(WastRetCore::RefNull(None)));
+        assert_eq!(found_text(&store, &[three], &[]), "(ref.host 3)");
+    }
+
+    #[test]
+    fn references_match_by_what_they_refer_to() {
+        let mut store = store();
+        let engine = store.engine().clone();
+        let field = FieldType { storage: StorageType::I8, mutable: false };
+        let ty = engine.define_type(StructType { fields: [field].into() }).unwrap();
+        let structure = StructRef::new_default(&mut store, ty).unwrap();
+        let ty = engine.define_type(ArrayType { element: field }).unwrap();
+        let array = ArrayRef::new_default(&mut store, ty, 1).unwrap();
+        let number = AnyRef::from_i31(&mut store, I31::wrapping_i32(-1));
+        let found: [(Val, &str); 3] = [
+            (structure.into(), "(ref.struct)"),
+            (array.into(), "(ref.array)"),
+            (number.into(), "(ref.i31 -1)"),
+        ];
+        for (position, (found, text)) in found.iter().enumerate() {
+            let matches = |expected| all_match(&store, &[WastRet::Core(expected)], &[*found]);
+            assert_eq!(matches(WastRetCore::RefStruct), position == 0);
+            assert_eq!(matches(WastRetCore::RefArray), position == 1);
+            assert_eq!(matches(WastRetCore::RefI31), position == 2);
+            assert!(matches(WastRetCore::RefEq) && matches(WastRetCore::RefAny));
+            assert!(!matches(WastRetCore::RefHost(1)) && !matches(WastRetCore::RefFunc(None)));
+            assert_eq!(found_text(&store, &[*found], &[]), *text);
+        }
+    }
+
+    #[test]
+    fn nulls_of_one_hierarchy_are_the_same() {
+        for ty in [AbstractHeapType::Any, AbstractHeapType::I31, AbstractHeapType::None] {
+            let null = WastArg::Core(WastArgCore::RefNull(null(ty)));
+            let null = argument(&mut store(), &null).unwrap();
+            assert!(matches!(null, Val::AnyRef(None)));
+            for (expected, matches) in [
+                (AbstractHeapType::Struct, true),
+                (AbstractHeapType::Any, true),
+                (AbstractHeapType::Func, false),
+                (AbstractHeapType::NoExtern, false),
+            ] {
+                let expected = WastRetCore::RefNull(Some(self::null(expected)));
+                assert_eq!(one(expected, &null), matches);
+            }
+            assert!(one(WastRetCore::RefNull(None), &null));
+            assert!(!one(WastRetCore::RefAny, &null));
+        }
+    }
+
+    #[test]
     fn types_without_values_are_refused_as_arguments() {
-        let any = WastArg::Core(WastArgCore::RefNull(null(AbstractHeapType::Any)));
-        assert!(argument(&mut store(), &any).is_err());
-        assert!(argument(&mut store(), &WastArg::Core(WastArgCore::RefHost(1))).is_err());
+        let shared = HeapType::Abstract { shared: true, ty: AbstractHeapType::Any };
+        let shared = WastArg::Core(WastArgCore::RefNull(shared));
+        assert!(argument(&mut store(), &shared).is_err());
     }
 
     #[test]

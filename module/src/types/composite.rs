@@ -159,6 +159,13 @@ impl CompositeType {
     }
 }
 
+impl<T: Into<CompositeType>> From<T> for SubType {
+    /// A type without supertype or subtypes.
+    fn from(composite: T) -> Self {
+        Self::plain(composite)
+    }
+}
+
 impl From<FuncType> for CompositeType {
     fn from(ty: FuncType) -> Self {
         CompositeType::Func(ty)

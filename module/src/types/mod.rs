@@ -4,11 +4,13 @@
 //! the embedding API can show them. Source: spec, *Structure › Types*.
 //!
 //! - [`value`]: the types of values, references among them;
-//! - [`composite`]: what the type section declares: functions, structs, arrays, and how they are related;
+//! - [`composite`]: what the type section declares: functions, structs, arrays;
+//! - [`matching`]: how these are related;
 //! - [`external`]: the types of what is imported and exported.
 
 mod composite;
 mod external;
+mod matching;
 mod value;
 
 pub use composite::{

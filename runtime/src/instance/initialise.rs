@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use wrun_module::{
-    ConstExpr, ConstOp, DataIndex, DataPlace, DataSegment, ElemIndex, ElementItems, ElementKind,
+    ConstExpr, DataIndex, DataPlace, DataSegment, ElemIndex, ElementItems, ElementKind,
     GlobalIndex, MemoryIndex, TableIndex, TrapCode,
 };
 
 use crate::{
-    Error, Func, Module, Ref, Result, V128, Val,
+    Error, Module, Ref, Result, Val,
     vm::{StoreOpaque, TypedHandle, VmImports, VmRef},
 };
 
@@ -48,7 +48,7 @@ impl NewInstance<'_> {
     fn globals(&mut self) -> Result<()> {
         for (index, global) in self.module.info().globals.iter().enumerate() {
             let Some(init) = &global.init else { continue };
-            let value = self.evaluate(init);
+            let value = self.evaluate(init)?;
             let global = self.store.instance(self.position).global(GlobalIndex::from_index(index));
             self.store.set_global_value(global, value)?;
         }
@@ -58,7 +58,7 @@ impl NewInstance<'_> {
     fn tables(&mut self) -> Result<()> {
         for (index, table) in self.module.info().tables.iter().enumerate() {
             let Some(init) = &table.init else { continue };
-            let value = self.evaluate_ref(init);
+            let value = self.evaluate_ref(init)?;
             let position = self.store.instance(self.position).table(TableIndex::from_index(index));
             let written = self.store.fill_table(position, 0, value, table.ty.limits.min)?;
             written.map_err(|_| Error::from(TrapCode::TableOutOfBounds))?;
@@ -77,9 +77,9 @@ impl NewInstance<'_> {
                 ElementItems::Functions(funcs) => self.store.func_elements(self.position, funcs),
                 ElementItems::Expressions(items) => {
                     // All of them first: what one refers to may move while the next is made.
-                    let items: Vec<Ref> =
+                    let items: Result<Vec<Ref>> =
                         items.iter().map(|item| self.evaluate_ref(item)).collect();
-                    items.into_iter().map(|item| item.to_vm(self.store)).collect()
+                    items?.into_iter().map(|item| item.to_vm(self.store)).collect()
                 }
             };
             self.store.set_elements(self.position, elem, items);
@@ -87,7 +87,7 @@ impl NewInstance<'_> {
         for (index, segment) in self.module.info().elements.iter().enumerate() {
             let elem = ElemIndex::from_index(index);
             if let ElementKind::Active { table, offset } = &segment.kind {
-                let offset = self.evaluate_offset(offset);
+                let offset = self.evaluate_offset(offset)?;
                 let written = self.store.initialise_table(self.position, *table, offset, elem);
                 written.map_err(|_| Error::from(TrapCode::TableOutOfBounds))?;
             }
@@ -115,7 +115,7 @@ impl NewInstance<'_> {
             let DataSegment::Active { memory, offset } = segment else { continue };
             let data = DataIndex::from_index(index);
             if let DataPlace::Copied { .. } = layout.segments[index] {
-                let offset = self.evaluate_offset(offset);
+                let offset = self.evaluate_offset(offset)?;
                 self.copy_data(*memory, offset, data)?;
             }
             self.store.drop_data(self.position, data);
@@ -141,68 +141,20 @@ impl NewInstance<'_> {
     }
 
     /// The value of an expression for the start of a segment, unsigned.
-    fn evaluate_offset(&mut self, expr: &ConstExpr) -> u64 {
-        match self.evaluate(expr) {
-            Val::I32(offset) => u64::from(offset as u32),
-            Val::I64(offset) => offset as u64,
+    fn evaluate_offset(&mut self, expr: &ConstExpr) -> Result<u64> {
+        match self.evaluate(expr)? {
+            Val::I32(offset) => Ok(u64::from(offset as u32)),
+            Val::I64(offset) => Ok(offset as u64),
             other => unreachable!("validated: {other:?} is no offset"),
         }
     }
 
-    fn evaluate_ref(&mut self, expr: &ConstExpr) -> Ref {
-        self.evaluate(expr).to_ref().expect("validated: the expression is a reference")
+    fn evaluate_ref(&mut self, expr: &ConstExpr) -> Result<Ref> {
+        Ok(self.evaluate(expr)?.to_ref().expect("validated: the expression is a reference"))
     }
 
-    /// The value of a constant expression, which is valid.
-    fn evaluate(&mut self, expr: &ConstExpr) -> Val {
-        let mut stack = Vec::with_capacity(1);
-        for &op in &expr.0 {
-            let value = match op {
-                ConstOp::I32Const(value) => Val::I32(value),
-                ConstOp::I64Const(value) => Val::I64(value),
-                ConstOp::F32Const(bits) => Val::F32(bits),
-                ConstOp::F64Const(bits) => Val::F64(bits),
-                ConstOp::V128Const(bytes) => Val::V128(V128::from_le_bytes(bytes)),
-                ConstOp::GlobalGet(global) => {
-                    let global = self.store.instance(self.position).global(global);
-                    self.store.global_value(global)
-                }
-                ConstOp::RefNull(heap) => Ref::null(heap).into(),
-                ConstOp::RefFunc(func) => {
-                    Func::from_handle(self.store.instance_func(self.position, func)).into()
-                }
-                // Their proposal is not implemented yet: modules that use them are refused when they are parsed.
-                ConstOp::RefI31
-                | ConstOp::StructNew(_)
-                | ConstOp::StructNewDefault(_)
-                | ConstOp::ArrayNew(_)
-                | ConstOp::ArrayNewDefault(_)
-                | ConstOp::ArrayNewFixed(..)
-                | ConstOp::AnyConvertExtern
-                | ConstOp::ExternConvertAny => unreachable!("validated: {op:?}"),
-                ConstOp::I32Add => i32_operation(&mut stack, i32::wrapping_add),
-                ConstOp::I32Sub => i32_operation(&mut stack, i32::wrapping_sub),
-                ConstOp::I32Mul => i32_operation(&mut stack, i32::wrapping_mul),
-                ConstOp::I64Add => i64_operation(&mut stack, i64::wrapping_add),
-                ConstOp::I64Sub => i64_operation(&mut stack, i64::wrapping_sub),
-                ConstOp::I64Mul => i64_operation(&mut stack, i64::wrapping_mul),
-            };
-            stack.push(value);
-        }
-        stack.pop().expect("validated: an expression has a value")
-    }
-}
-
-fn i32_operation(stack: &mut Vec<Val>, operation: fn(i32, i32) -> i32) -> Val {
-    match (stack.pop(), stack.pop()) {
-        (Some(Val::I32(b)), Some(Val::I32(a))) => Val::I32(operation(a, b)),
-        other => unreachable!("validated: operands {other:?} of i32"),
-    }
-}
-
-fn i64_operation(stack: &mut Vec<Val>, operation: fn(i64, i64) -> i64) -> Val {
-    match (stack.pop(), stack.pop()) {
-        (Some(Val::I64(b)), Some(Val::I64(a))) => Val::I64(operation(a, b)),
-        other => unreachable!("validated: operands {other:?} of i64"),
+    /// The value of a constant expression, which is valid. What it refers to is kept in the scope that is open.
+    fn evaluate(&mut self, expr: &ConstExpr) -> Result<Val> {
+        super::constant::evaluate(self.store, self.module, self.position, expr)
     }
 }

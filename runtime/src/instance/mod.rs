@@ -1,5 +1,6 @@
 //! [`Instance`]: a module with everything it needs to run.
 
+mod constant;
 mod initialise;
 mod matching;
 

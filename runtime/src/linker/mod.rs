@@ -113,7 +113,7 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function of any type, as [`Func::new`] does.
     ///
     /// # Errors
-    /// When the name is defined and shadowing is not allowed.
+    /// When the name is defined and shadowing is not allowed, or the type names none of the engine's.
     pub fn func_new(
         &mut self,
         module: &str,
@@ -121,6 +121,7 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
+        self.engine.check_func_type(&ty)?;
         self.insert(module, name, Definition::Host(Arc::new(HostFuncDef::dynamic(ty, closure))))
     }
 

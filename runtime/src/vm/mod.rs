@@ -49,7 +49,7 @@ pub(crate) use activation::prepare_thread;
 pub(crate) use code::{ActiveCode, LoadError, VmCode};
 pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
 pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
-pub(crate) use gc::{OwnedToken, ScopeMark, SlotName};
+pub(crate) use gc::{Elements, OwnedToken, ScopeMark, SlotName};
 pub(crate) use instance::VmImports;
 pub(crate) use memory::can_reserve;
 pub(crate) use shared_memory::VmSharedMemory;

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use wrun_module::{ConcreteType, GlobalType, HeapType, RefType, TableType, ValType};
+use wrun_module::{CompositeKind, ConcreteType, GlobalType, HeapType, RefType, TableType, ValType};
 
 use super::{
     func::FuncHandle,
@@ -10,7 +10,7 @@ use super::{
     store::StoreOpaque,
     table::{OutOfTable, VmRef},
 };
-use crate::{Error, ExternRef, Func, GcRef, Ref, TypeMismatch, V128, Val};
+use crate::{AnyRef, Error, ExternRef, Func, GcRef, Ref, TypeMismatch, V128, Val, root::INTERNAL};
 
 impl Val {
     /// Whether the value is one of a type whose concrete types are named by the engine's numbers.
@@ -18,18 +18,26 @@ impl Val {
     /// This is what keeps values of the host's to the types that generated code relies on without looking.
     ///
     /// # Panics
-    /// When it is a function of another store.
+    /// When it is a reference of another store, or its scope has ended.
     pub(crate) fn is_of(&self, store: &StoreOpaque, ty: ValType) -> bool {
         let ValType::Ref(ty) = ty else { return self.ty() == ty };
         match *self {
             Val::FuncRef(None) => ty.nullable && ty.heap.is_func(),
             Val::ExternRef(None) => ty.nullable && ty.heap.top() == HeapType::Extern,
+            Val::AnyRef(None) => ty.nullable && ty.heap.top() == HeapType::Any,
             Val::FuncRef(Some(func)) => {
-                let found = ConcreteType::Engine(func.handle().type_id(store));
-                let types = store.engine().types();
-                types.heap_type_matches(HeapType::ConcreteFunc(found), ty.heap)
+                let name = ConcreteType::Engine(func.handle().type_id(store));
+                let found = HeapType::Exact(CompositeKind::Func, name);
+                store.engine().types().heap_type_matches(found, ty.heap)
             }
-            Val::ExternRef(Some(_)) => ty.heap == HeapType::Extern,
+            Val::ExternRef(Some(external)) => {
+                store.reference(external.handle(INTERNAL));
+                ty.heap == HeapType::Extern
+            }
+            Val::AnyRef(Some(any)) => {
+                let found = store.heap_type_of(any.handle(INTERNAL));
+                store.engine().types().heap_type_matches(found, ty.heap)
+            }
             _ => false,
         }
     }
@@ -49,14 +57,12 @@ impl Val {
             ValType::F32 => Val::F32(value.to_u32()),
             ValType::F64 => Val::F64(value.to_u64()),
             ValType::V128 => Val::V128(V128::from(value.to_u128())),
-            ValType::Ref(ty) if ty.heap.is_func() => {
+            ValType::Ref(ty) => {
+                let is_func = ty.heap.is_func();
+                let value =
+                    if is_func { VmRef(value.to_u64()) } else { VmRef::object(value.to_u32()) };
                 // SAFETY: the caller vouches for the reference.
-                unsafe { Ref::from_vm(VmRef(value.to_u64()), HeapType::Func, store).into() }
-            }
-            ValType::Ref(_) => {
-                let value = VmRef::object(value.to_u32());
-                // SAFETY: the caller vouches for the reference.
-                unsafe { Ref::from_vm(value, HeapType::Extern, store).into() }
+                unsafe { Ref::from_vm(value, ty.heap, store).into() }
             }
         }
     }
@@ -74,6 +80,7 @@ impl Val {
             Val::V128(value) => VmValue::from_u128(value.as_u128()),
             Val::FuncRef(func) => VmValue::from_u64(Ref::Func(func).to_vm(store).0),
             Val::ExternRef(external) => VmValue::from_u64(Ref::Extern(external).to_vm(store).0),
+            Val::AnyRef(any) => VmValue::from_u64(Ref::Any(any).to_vm(store).0),
         }
     }
 }
@@ -84,12 +91,14 @@ impl Ref {
     /// # Safety
     /// The element holds a reference to this kind of thing, of the store.
     unsafe fn from_vm(value: VmRef, heap: HeapType, store: &mut StoreOpaque) -> Self {
-        if heap.is_func() {
-            let pointer = NonNull::new(value.0 as *mut _);
-            let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
-            Ref::Func(handle.map(Func::from_handle))
-        } else {
-            Ref::Extern(store.root(value.to_object()).map(ExternRef::from_handle))
+        match heap.top() {
+            HeapType::Func => {
+                let pointer = NonNull::new(value.0 as *mut _);
+                let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
+                Ref::Func(handle.map(Func::from_handle))
+            }
+            HeapType::Any => Ref::Any(store.root(value.to_object()).map(AnyRef::from_handle)),
+            _ => Ref::Extern(store.root(value.to_object()).map(ExternRef::from_handle)),
         }
     }
 
@@ -104,7 +113,10 @@ impl Ref {
                 func.handle().pointer()
             })),
             Ref::Extern(external) => {
-                VmRef::object(external.map_or(0, |external| store.reference(external.handle())))
+                VmRef::object(external.map_or(0, |it| store.reference(it.handle(INTERNAL))))
+            }
+            Ref::Any(any) => {
+                VmRef::object(any.map_or(0, |it| store.reference(it.handle(INTERNAL))))
             }
         }
     }

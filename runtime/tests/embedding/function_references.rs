@@ -127,7 +127,7 @@ fn a_table_of_a_concrete_type_is_called_without_a_check_and_still_not_through_nu
 fn host_functions_are_held_to_the_type_of_their_results() {
     let engine = Engine::default();
     let get = FuncType::new([], [ValType::I32]);
-    let reference = RefType { nullable: false, heap: engine.heap_type(&get) };
+    let reference = RefType { nullable: false, heap: engine.define_type(get.clone()).unwrap() };
     let text = r#"(module (type $get (func (result i32)))
         (import "host" "pick" (func $pick (param i32) (result (ref $get))))
         (func (export "run") (param i32) (result i32) (call_ref $get (call $pick (local.get 0)))))"#;
@@ -196,7 +196,7 @@ fn imports_match_by_structure_and_by_subtyping() {
 fn types_of_imports_and_exports_name_what_they_refer_to() {
     let engine = Engine::default();
     let module = Module::new(&engine, HOLDER).unwrap();
-    let get = engine.heap_type(&FuncType::new([], [ValType::I32]));
+    let get = engine.define_type(FuncType::new([], [ValType::I32])).unwrap();
     let expected = GlobalType {
         content: ValType::Ref(RefType { nullable: false, heap: get }),
         mutable: false,

@@ -7,6 +7,8 @@ mod bounds_wide;
 mod calls;
 mod deterministic;
 mod function_references;
+mod gc_objects;
+mod gc_types;
 mod hostile;
 mod images;
 mod items;

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
 
-use wrun_module::{FuncType, layout::host_func::HOST_MAGIC};
+use wrun_module::{FuncType, ValType, layout::host_func::HOST_MAGIC};
 
 use super::{FuncHandle, WasmParams, WasmResults, host::ArrayFn};
 use crate::{
@@ -86,6 +86,8 @@ unsafe extern "C" fn run_host(call: *mut u8) {
 #[derive(Debug)]
 pub(crate) struct TypedHandle<P, R> {
     func: FuncHandle,
+    /// Whether there is more in `P` than the function takes, so that each value has to be looked at.
+    narrower: bool,
     types: PhantomData<fn(P) -> R>,
 }
 
@@ -105,22 +107,57 @@ impl<P, R> TypedHandle<P, R> {
 }
 
 impl<P: WasmParams, R: WasmResults> TypedHandle<P, R> {
-    /// The function, when it has these parameters and results.
+    /// The function, when it can take these parameters and gives no other results.
+    ///
+    /// A parameter that the function takes only some values of, such as references to structs of one type, is compared with
+    /// each value when it is called. Types that match, in either direction, go through registers alike.
     pub(crate) fn new(func: FuncHandle, store: &StoreOpaque) -> Result<Self, TypeMismatch> {
-        let found = store.engine().types().get(func.type_id(store));
-        let expected = FuncType::new(P::types(), R::types());
-        if *found.func() != expected {
-            return Err(TypeMismatch::new("a function's type".to_owned(), &expected, found.func()));
+        let types = store.engine().types();
+        let found = types.get(func.type_id(store));
+        let given = FuncType::new(P::types(), R::types());
+        let (params, results) = (found.func().params(), found.func().results());
+        let same_len =
+            params.len() == given.params().len() && results.len() == given.results().len();
+        let matches =
+            |found: &ValType, expected: &ValType| types.val_type_matches(*found, *expected);
+        let mut narrower = false;
+        let fits = same_len
+            && given.params().iter().zip(params).all(|(given, taken)| {
+                let fits = matches(given, taken);
+                narrower |= !fits;
+                fits || matches(taken, given)
+            })
+            && results.iter().zip(given.results()).all(|(found, wanted)| matches(found, wanted));
+        if !fits {
+            return Err(TypeMismatch::new("a function's type".to_owned(), &given, found.func()));
         }
-        Ok(Self { func, types: PhantomData })
+        Ok(Self { func, narrower, types: PhantomData })
+    }
+
+    /// # Errors
+    /// When a value is not of the type of its parameter.
+    #[cold]
+    fn check_params(self, store: &StoreOpaque, params: &P) -> Result<(), TypeMismatch> {
+        let ty = store.engine().types().get(self.func.type_id(store));
+        let types = ty.func().params();
+        match params.misfit(types, store) {
+            Some(index) => {
+                let what = format!("argument {index}");
+                Err(TypeMismatch::new(what, &types[index], &P::types()[index]))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Calls the function.
     ///
     /// # Errors
-    /// When it traps or a host function fails.
+    /// When a value is not of the type of its parameter, it traps, or a host function fails.
     #[inline]
     pub(crate) fn call(self, store: &mut StoreOpaque, params: P) -> Result<R, Error> {
+        if self.narrower {
+            self.check_params(store, &params)?;
+        }
         let func_ref = self.func.resolve(store);
         let mut call = TypedCall::<P, R> {
             native: func_ref.native.as_ptr(),
@@ -129,8 +166,8 @@ impl<P: WasmParams, R: WasmResults> TypedHandle<P, R> {
             first: MaybeUninit::uninit(),
             rest: [MaybeUninit::uninit(); MAX_RESULTS],
         };
-        // SAFETY: the types were compared when `self` was made; the function is the store's. When `enter` succeeds the
-        // call has returned, so its results are there.
+        // SAFETY: the types were compared when `self` was made, and where that was not enough the values above; the function is
+        // the store's. When `enter` succeeds the call has returned, so its results are there.
         unsafe {
             enter(store, run_typed::<P, R>, (&raw mut call).cast())?;
             Ok(R::from_native(call.first.assume_init(), call.rest.as_ptr().cast(), store))

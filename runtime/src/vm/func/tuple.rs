@@ -24,6 +24,10 @@ pub unsafe trait WasmParams {
     #[doc(hidden)]
     fn types() -> Vec<ValType>;
 
+    /// The position of the first value that is not of the type of its parameter.
+    #[doc(hidden)]
+    fn misfit(&self, types: &[ValType], store: &StoreOpaque) -> Option<usize>;
+
     #[doc(hidden)]
     fn into_abi(self, store: &StoreOpaque) -> Result<Self::Abi, Error>;
 
@@ -113,6 +117,15 @@ macro_rules! impl_params {
                 vec![$($name::val_type()),*]
             }
 
+            #[allow(unused_variables, unused_mut, reason = "no parameters, no use")]
+            fn misfit(&self, types: &[ValType], store: &StoreOpaque) -> Option<usize> {
+                let ($($name,)*) = self;
+                let mut types = types.iter();
+                let fits: &[bool] =
+                    &[$(types.next().is_some_and(|ty| $name.is_of(*ty, store))),*];
+                fits.iter().position(|fits| !fits)
+            }
+
             #[inline]
             #[allow(unused_variables, reason = "no parameters, no use")]
             fn into_abi(self, store: &StoreOpaque) -> Result<Self::Abi, Error> {
@@ -154,6 +167,11 @@ unsafe impl<A: WasmTy> WasmParams for A {
 
     fn types() -> Vec<ValType> {
         vec![A::val_type()]
+    }
+
+    fn misfit(&self, types: &[ValType], store: &StoreOpaque) -> Option<usize> {
+        let fits = types.first().is_some_and(|ty| self.is_of(*ty, store));
+        (!fits).then_some(0)
     }
 
     #[inline]

@@ -2,16 +2,18 @@
 
 use std::{arch::x86_64::__m128i, ptr::NonNull};
 
-use wrun_module::ValType;
+use wrun_module::{HeapType, RefType, ValType, gc};
 
 use super::FuncHandle;
 use crate::{
-    Error, ExternRef, Func, GcRef, V128,
+    AnyRef, ArrayRef, EqRef, Error, ExternRef, Func, GcRef, I31, StructRef, V128, Val,
+    root::INTERNAL,
     vm::{layout::VmFuncRef, store::StoreOpaque},
 };
 
-/// A Rust type that stands for a type of WebAssembly: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`],
-/// `Option<`[`Func`]`>` and `Option<`[`ExternRef`]`>`.
+/// A Rust type that stands for a type of WebAssembly: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`], and for references
+/// [`Func`], [`ExternRef`], [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`] and [`I31`], which are never null, or the `Option`
+/// of one of them, whose `None` is.
 ///
 /// # Safety
 /// For this crate to implement: [`Self::Abi`] is passed by the platform's C convention as generated code passes the type.
@@ -22,6 +24,12 @@ pub unsafe trait WasmTy: Sized {
 
     /// The type it stands for.
     fn val_type() -> ValType;
+
+    /// Whether the value is of a type that is not this one but may be narrower: that of a function's parameter.
+    #[doc(hidden)]
+    fn is_of(&self, ty: ValType, _store: &StoreOpaque) -> bool {
+        ty == Self::val_type()
+    }
 
     #[doc(hidden)]
     fn into_abi(self, store: &StoreOpaque) -> Result<Self::Abi, Error>;
@@ -93,6 +101,10 @@ unsafe impl WasmTy for Option<Func> {
         ValType::FUNCREF
     }
 
+    fn is_of(&self, ty: ValType, store: &StoreOpaque) -> bool {
+        Val::from(*self).is_of(store, ty)
+    }
+
     fn into_abi(self, store: &StoreOpaque) -> Result<Self::Abi, Error> {
         Ok(self.map(|func| {
             func.handle().assert_in(store);
@@ -105,19 +117,128 @@ unsafe impl WasmTy for Option<Func> {
     }
 }
 
-// SAFETY: a reference to an object is 32 bits.
-unsafe impl WasmTy for Option<ExternRef> {
+// SAFETY: a pointer.
+unsafe impl WasmTy for Func {
+    type Abi = NonNull<VmFuncRef>;
+
+    fn val_type() -> ValType {
+        ValType::Ref(RefType { nullable: false, heap: HeapType::Func })
+    }
+
+    fn is_of(&self, ty: ValType, store: &StoreOpaque) -> bool {
+        Val::from(*self).is_of(store, ty)
+    }
+
+    fn into_abi(self, store: &StoreOpaque) -> Result<Self::Abi, Error> {
+        self.handle().assert_in(store);
+        Ok(self.handle().pointer())
+    }
+
+    unsafe fn from_abi(abi: Self::Abi, store: &mut StoreOpaque) -> Self {
+        Func::from_handle(FuncHandle::new(store.id(), abi))
+    }
+}
+
+/// References to objects: the type has null or not, as the Rust type has `None` or not.
+macro_rules! references {
+    ($($ty:ty => $heap:ident)*) => {
+        $(
+            // SAFETY: a reference to an object is 32 bits, null is 0.
+            unsafe impl WasmTy for Option<$ty> {
+                type Abi = u32;
+
+                fn val_type() -> ValType {
+                    ValType::Ref(RefType { nullable: true, heap: HeapType::$heap })
+                }
+
+                fn is_of(&self, ty: ValType, store: &StoreOpaque) -> bool {
+                    Val::from(*self).is_of(store, ty)
+                }
+
+                fn into_abi(self, store: &StoreOpaque) -> Result<u32, Error> {
+                    Ok(self.map_or(0, |reference| store.reference(reference.handle(INTERNAL))))
+                }
+
+                unsafe fn from_abi(abi: u32, store: &mut StoreOpaque) -> Self {
+                    store.root(abi).map(<$ty>::from_handle)
+                }
+            }
+
+            // SAFETY: as above; it is never null.
+            unsafe impl WasmTy for $ty {
+                type Abi = u32;
+
+                fn val_type() -> ValType {
+                    ValType::Ref(RefType { nullable: false, heap: HeapType::$heap })
+                }
+
+                fn is_of(&self, ty: ValType, store: &StoreOpaque) -> bool {
+                    Val::from(*self).is_of(store, ty)
+                }
+
+                fn into_abi(self, store: &StoreOpaque) -> Result<u32, Error> {
+                    Ok(store.reference(self.handle(INTERNAL)))
+                }
+
+                unsafe fn from_abi(abi: u32, store: &mut StoreOpaque) -> Self {
+                    let handle = store.root(abi).expect("a reference whose type has no null");
+                    <$ty>::from_handle(handle)
+                }
+            }
+        )*
+    };
+}
+
+references! {
+    ExternRef => Extern
+    AnyRef => Any
+    EqRef => Eq
+    StructRef => Struct
+    ArrayRef => Array
+}
+
+// SAFETY: a reference that is an integer is 32 bits, null is 0.
+unsafe impl WasmTy for Option<I31> {
     type Abi = u32;
 
     fn val_type() -> ValType {
-        ValType::EXTERNREF
+        ValType::I31REF
     }
 
-    fn into_abi(self, store: &StoreOpaque) -> Result<u32, Error> {
-        Ok(self.map_or(0, |external| store.reference(external.handle())))
+    fn is_of(&self, ty: ValType, store: &StoreOpaque) -> bool {
+        let ValType::Ref(ty) = ty else { return false };
+        match self {
+            Some(_) => store.engine().types().heap_type_matches(HeapType::I31, ty.heap),
+            None => ty.nullable && ty.heap.top() == HeapType::Any,
+        }
     }
 
-    unsafe fn from_abi(abi: u32, store: &mut StoreOpaque) -> Self {
-        store.root(abi).map(ExternRef::from_handle)
+    fn into_abi(self, _: &StoreOpaque) -> Result<u32, Error> {
+        Ok(self.map_or(0, |value| gc::i31(value.get_i32())))
+    }
+
+    unsafe fn from_abi(abi: u32, _: &mut StoreOpaque) -> Self {
+        (abi != 0).then(|| I31::wrapping_u32(abi >> 1))
+    }
+}
+
+// SAFETY: as above; it is never null.
+unsafe impl WasmTy for I31 {
+    type Abi = u32;
+
+    fn val_type() -> ValType {
+        ValType::Ref(RefType { nullable: false, heap: HeapType::I31 })
+    }
+
+    fn is_of(&self, ty: ValType, store: &StoreOpaque) -> bool {
+        Some(*self).is_of(ty, store)
+    }
+
+    fn into_abi(self, _: &StoreOpaque) -> Result<u32, Error> {
+        Ok(gc::i31(self.get_i32()))
+    }
+
+    unsafe fn from_abi(abi: u32, _: &mut StoreOpaque) -> Self {
+        I31::wrapping_u32(abi >> 1)
     }
 }

@@ -210,6 +210,36 @@ impl Heap {
         unsafe { place.cast::<[u8; N]>().write(bytes) }
     }
 
+    /// Bytes of an object.
+    ///
+    /// # Panics
+    /// When they are not in the active half.
+    pub(crate) fn bytes(&self, reference: u32, offset: u32, len: usize) -> &[u8] {
+        let place = self.place(reference, offset, len);
+        // SAFETY: `place` has seen that the bytes are accessible; nobody writes them while `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(place, len) }
+    }
+
+    /// Bytes of an object, to be written.
+    ///
+    /// # Panics
+    /// When they are not in the active half.
+    pub(crate) fn bytes_mut(&mut self, reference: u32, offset: u32, len: usize) -> &mut [u8] {
+        let place = self.place(reference, offset, len);
+        // SAFETY: `place` has seen that the bytes are accessible, and `self` is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(place, len) }
+    }
+
+    /// Copies bytes of an object to another, or to the same, as if through a copy of them. Places are references and offsets.
+    ///
+    /// # Panics
+    /// When they are not in the active half.
+    pub(crate) fn copy(&mut self, from: (u32, u32), to: (u32, u32), len: usize) {
+        let (from, to) = (self.place(from.0, from.1, len), self.place(to.0, to.1, len));
+        // SAFETY: `place` has seen that both ranges are accessible, and `self` is borrowed exclusively.
+        unsafe { std::ptr::copy(from, to, len) };
+    }
+
     /// Where bytes of an object are.
     #[inline]
     fn place(&self, reference: u32, offset: u32, len: usize) -> *mut u8 {

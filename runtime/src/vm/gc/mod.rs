@@ -4,6 +4,7 @@
 //! - [`evacuation`]: the collection itself, from one half to the other;
 //! - [`shape`]: what it has to know of types;
 //! - [`roots`] and [`externals`]: what the host holds, and what it has given to WebAssembly;
+//! - [`objects`]: what is in objects, for the host;
 //! - [`collect`]: where a store's references are, and when it collects.
 //!
 //! How objects and references lie in memory says `wrun_module::gc`. Generated code allocates by itself for as long as there
@@ -19,11 +20,13 @@ mod collect;
 mod evacuation;
 mod externals;
 mod heap;
+mod objects;
 mod roots;
 mod shape;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use objects::Elements;
 pub(crate) use roots::{OwnedToken, ScopeMark, SlotName};
 
 use externals::Externals;
