@@ -135,6 +135,7 @@ fn of_trap(trap: &Trap) -> Failure {
         .backtrace(trap.backtrace());
     match trap.code() {
         TrapCode::StackExhausted => failure.hint("`--max-stack SIZE` gives it a larger stack"),
+        TrapCode::HeapExhausted => failure.hint("`--max-gc-heap SIZE` gives it a larger heap"),
         _ => failure,
     }
 }

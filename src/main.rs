@@ -11,6 +11,7 @@ mod completions;
 mod diagnosis;
 mod engine_options;
 mod exit;
+mod gc_options;
 mod input;
 mod inspect;
 mod man;

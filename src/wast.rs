@@ -8,6 +8,7 @@ use crate::{
     diagnosis,
     engine_options::{CompilerArgs, StackArgs},
     exit::Exit,
+    gc_options::GcArgs,
     render::Failure,
 };
 
@@ -27,6 +28,9 @@ pub(crate) struct WastArgs {
 
     #[command(flatten)]
     stack: StackArgs,
+
+    #[command(flatten)]
+    gc: GcArgs,
 }
 
 impl WastArgs {
@@ -43,6 +47,7 @@ impl WastArgs {
         }
         let mut config = self.compiler.config();
         self.stack.apply(&mut config);
+        self.gc.apply(&mut config);
         let mut options = wrun_wast::Options::new(config);
         options.strict_messages = self.strict_messages;
         // Not locked: scripts print through `spectest`, from other threads.

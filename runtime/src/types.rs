@@ -198,16 +198,15 @@ impl TypeRegistry {
         }
     }
 
-    /// Calls `note` with every type whose number is not less than `from`, with its number. Gives the `from` for those that come
-    /// later.
-    pub(crate) fn since(&self, from: u32, mut note: impl FnMut(u32, &ObjectLayout)) -> u32 {
+    /// Calls `note` with every type whose number is not less than `from`, and with its number, ascending.
+    pub(crate) fn since(&self, from: u32, mut note: impl FnMut(u32, &ObjectLayout)) {
         let types = self.types.read().expect("no panic under the lock");
-        for (ty, row) in types.types.iter().zip(0_u32..).skip((from / gc::ROW) as usize) {
+        let rows = types.types.get((from / gc::ROW) as usize..).unwrap_or_default();
+        for (row, ty) in (from / gc::ROW..).zip(rows) {
             if let Some(ty) = ty {
                 note(row * gc::ROW, &ty.objects);
             }
         }
-        types.types.len() as u32 * gc::ROW
     }
 
     /// The table of supertypes.

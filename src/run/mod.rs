@@ -29,6 +29,7 @@ use self::{grants::GrantArgs, imports::ImportArgs, program::Program, wasi_featur
 use crate::{
     cli, diagnosis,
     engine_options::{CompilerArgs, StackArgs, engine_with_progress},
+    gc_options::GcArgs,
     input::Input,
     output::OutputArgs,
     render::Failure,
@@ -57,6 +58,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     stack: StackArgs,
+
+    #[command(flatten)]
+    gc: GcArgs,
 
     #[command(flatten)]
     compiler: CompilerArgs,
@@ -94,6 +98,7 @@ impl RunArgs {
 
         let mut config = self.compiler.config();
         self.stack.apply(&mut config);
+        self.gc.apply(&mut config);
         let (engine, progress) = engine_with_progress(config, output)?;
         let module = input.load(&engine);
         let preloads = module.is_ok().then(|| self.imports.load(&engine)).transpose();

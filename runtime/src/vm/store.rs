@@ -45,7 +45,7 @@ pub struct StoreOpaque {
     pub(super) tables: Vec<Box<VmTable>>,
     pub(super) globals: Vec<StoreGlobal>,
     /// The number of each tag's type in the engine.
-    tags: Vec<u32>,
+    pub(super) tags: Vec<u32>,
     host_funcs: Vec<StoreHostFunc>,
     pub(super) gc: Gc,
     limits: StoreLimits,

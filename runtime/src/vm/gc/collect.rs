@@ -83,10 +83,10 @@ impl StoreOpaque {
     /// # Panics
     /// When dropping a value of the host's panics. Everything is in order then.
     fn collect(&mut self, needed: u64) -> io::Result<()> {
-        let Self { engine, vm, code, instances, tables, globals, gc, .. } = self;
+        let Self { engine, vm, code, instances, tables, globals, tags, gc, .. } = self;
         let Gc { heap: Some(heap), shapes, externals, roots } = gc else { return Ok(()) };
         let VmStoreContext { bump, activation, exit_fp, exit_pc, .. } = &mut **vm;
-        shapes.update(engine.types());
+        shapes.update(engine.types(), tags);
         let before = heap.used(bump);
         let exit = Exit { pc: *exit_pc, fp: *exit_fp, is_return: true };
         heap.collect(bump, shapes, externals, needed, |evacuation| {

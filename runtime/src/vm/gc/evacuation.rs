@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use wrun_module::gc::{TYPE, array, array_size, exception, external};
+use wrun_module::gc::{EXCEPTION_TYPE, TYPE, array, array_size, exception, external};
 
 use super::{
     externals::Externals,
@@ -88,47 +88,29 @@ impl<'a> Evacuation<'a> {
     /// # Safety
     /// It lies there, and its type is `ty`.
     unsafe fn copy(&mut self, object: u32, ty: u32) -> u32 {
-        // SAFETY: the caller vouches for the object.
-        let size = unsafe { self.size_of(object, ty) };
-        if matches!(self.shapes.of_type(ty), Shape::External) {
-            // SAFETY: as above; values of the host's hold their number there.
-            self.externals.reach(unsafe { self.u32_at(object, external::NUMBER).read() });
-        }
+        // SAFETY: the caller vouches for the object, and so that it has what its shape says.
+        let size = unsafe {
+            match self.shapes.of_type(ty) {
+                Shape::Struct { size, .. } => u64::from(*size),
+                Shape::Array { element, .. } => self.array_size(object, *element),
+                Shape::External => {
+                    self.externals.reach(self.u32_at(object, external::NUMBER).read());
+                    external::SIZE.into()
+                }
+                Shape::Exception => self.exception_shape(object).0.into(),
+                Shape::None => damaged(object, ty),
+            }
+        };
         let copy = self.next as u32;
         // SAFETY: the object has as many bytes. No object is copied twice, so that all copies have room where there is
         // room for all objects. The halves do not overlap.
         unsafe {
             let (from, to) = (self.base.add(object as usize), self.base.add(copy as usize));
-            std::ptr::copy_nonoverlapping(from, to, size as usize);
+            copy_object(from.cast(), to.cast(), size);
             self.u32_at(object, TYPE).write(copy | MOVED);
         }
         self.next += size;
         copy
-    }
-
-    /// Bytes of an object of type `ty`.
-    ///
-    /// # Safety
-    /// It lies there.
-    #[inline]
-    unsafe fn size_of(&self, object: u32, ty: u32) -> u64 {
-        // SAFETY: what has the shape of an array has a length, and what has that of an exception has a tag.
-        unsafe {
-            match self.shapes.of_type(ty) {
-                Shape::Struct { size, .. } => (*size).into(),
-                Shape::Array { element, .. } => {
-                    array_size(self.u32_at(object, array::LENGTH).read(), *element)
-                }
-                Shape::External => external::SIZE.into(),
-                Shape::Exception => {
-                    match self.shapes.of_tag(self.u32_at(object, exception::TAG).read()) {
-                        Shape::Struct { size, .. } => (*size).into(),
-                        _ => damaged(object, ty),
-                    }
-                }
-                Shape::None => damaged(object, ty),
-            }
-        }
     }
 
     /// Visits all references in the copy at `scanned`, and goes on to the next.
@@ -140,23 +122,60 @@ impl<'a> Evacuation<'a> {
         // SAFETY: copies are as their originals were.
         unsafe {
             let ty = self.u32_at(object, TYPE).read();
-            self.scanned += self.size_of(object, ty);
             match shapes.of_type(ty) {
-                Shape::Struct { references, .. } => self.visit_fields(object, references),
-                Shape::Array { traced: true, .. } => {
-                    let len = self.u32_at(object, array::LENGTH).read();
-                    let elements = self.u32_at(object, array::ELEMENTS);
-                    for index in 0..len as usize {
-                        self.visit_place(elements.add(index));
+                Shape::Struct { size, references } => {
+                    self.scanned += u64::from(*size);
+                    self.visit_fields(object, references);
+                }
+                Shape::Array { element, traced } => {
+                    self.scanned += self.array_size(object, *element);
+                    if *traced {
+                        self.visit_elements(object);
                     }
                 }
+                Shape::External => self.scanned += u64::from(external::SIZE),
                 Shape::Exception => {
-                    let tag = self.u32_at(object, exception::TAG).read();
-                    if let Shape::Struct { references, .. } = shapes.of_tag(tag) {
-                        self.visit_fields(object, references);
-                    }
+                    let (size, references) = self.exception_shape(object);
+                    self.scanned += u64::from(size);
+                    self.visit_fields(object, references);
                 }
-                Shape::Array { traced: false, .. } | Shape::External | Shape::None => {}
+                Shape::None => damaged(object, ty),
+            }
+        }
+    }
+
+    /// Bytes of an array with elements of `element` bytes.
+    ///
+    /// # Safety
+    /// One lies there.
+    #[inline]
+    unsafe fn array_size(&self, object: u32, element: u32) -> u64 {
+        // SAFETY: the caller vouches for it.
+        array_size(unsafe { self.u32_at(object, array::LENGTH).read() }, element)
+    }
+
+    /// Size and references of an exception.
+    ///
+    /// # Safety
+    /// One lies there.
+    unsafe fn exception_shape(&self, object: u32) -> (u32, &'a [u32]) {
+        // SAFETY: the caller vouches for it.
+        let tag = unsafe { self.u32_at(object, exception::TAG).read() };
+        match self.shapes.of_tag(tag) {
+            Shape::Struct { size, references } => (*size, references),
+            _ => damaged(object, EXCEPTION_TYPE),
+        }
+    }
+
+    /// # Safety
+    /// An array of references lies there.
+    unsafe fn visit_elements(&mut self, object: u32) {
+        // SAFETY: it has as many elements as its length says.
+        unsafe {
+            let len = self.u32_at(object, array::LENGTH).read();
+            let elements = self.u32_at(object, array::ELEMENTS);
+            for index in 0..len as usize {
+                self.visit_place(elements.add(index));
             }
         }
     }
@@ -190,6 +209,24 @@ impl<'a> Evacuation<'a> {
     unsafe fn u32_at(&self, object: u32, offset: u32) -> *mut u32 {
         // SAFETY: inside the heap's reservation, by the contract.
         unsafe { self.base.add(object as usize + offset as usize).cast() }
+    }
+}
+
+/// Copies an object of `size` bytes, which is a multiple of 8. Most are small: a loop does it sooner than a call.
+///
+/// # Safety
+/// `from` can be read, `to` written, both are aligned, and they do not overlap.
+#[inline]
+unsafe fn copy_object(from: *const u64, to: *mut u64, size: u64) {
+    let words = (size / 8) as usize;
+    // SAFETY: the caller's contract.
+    unsafe {
+        if words > 8 {
+            return std::ptr::copy_nonoverlapping(from, to, words);
+        }
+        for word in 0..words {
+            to.add(word).write(from.add(word).read());
+        }
     }
 }
 

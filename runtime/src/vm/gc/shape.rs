@@ -40,30 +40,22 @@ impl From<&StructLayout> for Shape {
 }
 
 /// The shapes of types, by their numbers in the engine, and of exceptions, by the numbers of their tags in the store.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ShapeTable {
     /// At `number / ROW`: types have numbers that are multiples of it.
     types: Vec<Shape>,
     tags: Vec<Shape>,
-    /// Types of the engine with numbers from here on are not in it yet.
-    next: u32,
-}
-
-impl Default for ShapeTable {
-    fn default() -> Self {
-        let mut table = Self { types: Vec::new(), tags: Vec::new(), next: FIRST_TYPE };
-        table.set(EXTERNAL_TYPE, Shape::External);
-        table.set(EXCEPTION_TYPE, Shape::Exception);
-        table
-    }
 }
 
 impl ShapeTable {
-    /// Notes the types that the engine has got since the last time.
-    pub(super) fn update(&mut self, types: &TypeRegistry) {
-        self.next = types.since(self.next, |number, objects| {
+    /// Notes the types that the engine has got since the last time, and the store's tags, given by the numbers of their types.
+    pub(super) fn update(&mut self, types: &TypeRegistry, tags: &[u32]) {
+        self.set(EXTERNAL_TYPE, Shape::External);
+        self.set(EXCEPTION_TYPE, Shape::Exception);
+        let known = (self.types.len() as u32 * ROW).max(FIRST_TYPE);
+        types.since(known, |number, objects| {
             let shape = match objects {
-                ObjectLayout::Func => return,
+                ObjectLayout::Func => Shape::None,
                 ObjectLayout::Struct(layout) => layout.into(),
                 ObjectLayout::Array(storage) => {
                     Shape::Array { element: storage.size(), traced: storage.is_traced() }
@@ -71,6 +63,10 @@ impl ShapeTable {
             };
             self.set(number, shape);
         });
+        for &tag in &tags[self.tags.len()..] {
+            let layout = StructLayout::of_exception(types.get(tag).func());
+            self.tags.push((&layout).into());
+        }
     }
 
     /// Notes the shape of the type with a number.

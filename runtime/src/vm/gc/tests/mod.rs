@@ -4,7 +4,7 @@ mod externals;
 mod graphs;
 mod policy;
 
-use wrun_module::gc::{FIRST_TYPE, ROW, array};
+use wrun_module::gc::{EXTERNAL_TYPE, FIRST_TYPE, ROW, array};
 
 use super::{
     externals::{ExternalValue, Externals},
@@ -46,6 +46,7 @@ impl World {
         let mut bump = VmBump::default();
         let heap = Heap::new(max, stress, &mut bump).expect("addresses for a heap");
         let mut shapes = ShapeTable::default();
+        shapes.set(EXTERNAL_TYPE, Shape::External);
         shapes
             .set(PAIR, Shape::Struct { size: PAIR_SIZE as u32, references: [LEFT, RIGHT].into() });
         shapes.set(REFERENCES, Shape::Array { element: 4, traced: true });
