@@ -20,7 +20,7 @@ use wrun_module::{
 use crate::{
     abi::Abi,
     compile,
-    env::ModuleEnv,
+    env::{ModuleEnv, struct_layouts},
     link::{Linked, link},
     relaxed::Relaxed,
     target,
@@ -105,6 +105,7 @@ impl Compiler for CraneliftCompiler {
             layout: ContextLayout::new(&module.info),
             abi: Abi::new(isa),
             memory_style: self.target.options.memory_style,
+            structs: struct_layouts(&module.info),
             relaxed: Relaxed::new(isa, self.target.options.deterministic),
         };
         let (funcs, times) = debug_span!("compile", functions = module.bodies.len())

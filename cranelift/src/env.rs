@@ -1,6 +1,8 @@
 //! [`ModuleEnv`]: what the translation of one function may know of its module. Read-only, shared by all threads.
 
-use wrun_module::{MemoryStyle, ParsedModule, layout::ContextLayout};
+use wrun_module::{
+    FieldType, MemoryStyle, ModuleInfo, ParsedModule, gc::StructLayout, layout::ContextLayout,
+};
 
 use crate::{abi::Abi, relaxed::Relaxed};
 
@@ -14,6 +16,15 @@ pub(crate) struct ModuleEnv<'a> {
     pub(crate) abi: Abi,
     /// The setting of how memories lie in the address space; what it means for one is said by [`MemoryStyle::of`].
     pub(crate) memory_style: MemoryStyle,
+    /// The layout of structs of each of the module's types; nothing for other types.
+    pub(crate) structs: Box<[Option<StructLayout>]>,
     /// Which results relaxed vector instructions have.
     pub(crate) relaxed: Relaxed,
+}
+
+/// The layout of structs of each type.
+pub(crate) fn struct_layouts(info: &ModuleInfo) -> Box<[Option<StructLayout>]> {
+    let layout =
+        |fields: &[FieldType]| StructLayout::of_struct(fields.iter().map(|field| field.storage));
+    info.types.iter().map(|ty| Some(layout(&ty.composite.as_struct()?.fields))).collect()
 }

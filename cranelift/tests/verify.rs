@@ -118,6 +118,12 @@ fn all_modules_with_atomics_become_code() {
     assert_eq!(modules, 3);
 }
 
+#[test]
+fn all_modules_with_structs_and_arrays_become_code() {
+    let modules = compile_scripts(proposal(Proposal::Gc));
+    assert!(modules > 90, "only {modules} modules");
+}
+
 /// Text of a module with one function.
 fn function(locals: &str, body: &str) -> String {
     format!("(module (memory 1) (func (export \"f\") (param i32) (result i32) {locals} {body}))")

@@ -18,13 +18,17 @@
 //!
 //! # Types
 //! The number of a type is the position of its *row* in the engine's table of supertypes, an array of `u32`: entry `d`
-//! of a row is the number of the ancestor at depth `d`, the type itself last, counted from the root of its hierarchy
-//! (depth 0). The other entries are [`NO_TYPE`]. So an object is of type `t` of depth `d` when entry `d` of its type's
-//! row is `t`: one load and one comparison, whatever the types. Rows have [`ROW`] entries; deeper types take as many
-//! rows as they need. There is no need to look at the length of a row: what is read beyond it is in row of another
-//! type, belongs to a depth that is not `d`, and so is another type's number.
+//! of a row is the number of the ancestor at depth `d`, the type itself last. At depth 0, as if they were the supertypes of
+//! all others, are the three *kinds* ([`kind_type`]); a type that is declared without a supertype has depth 1. The other
+//! entries are [`NO_TYPE`]. So an object is of type `t` of depth `d` when entry `d` of its type's row is `t`: one load and
+//! one comparison, whatever the types, and it is a struct, of whatever type, when entry 0 is the kind of structs. Values of
+//! the host's and exceptions have a row without entries, so that they are of no type and no kind.
+//!
+//! Rows have [`ROW`] entries; deeper types take as many rows as they need. There is no need to look at the length of a
+//! row: what is read beyond it is in the row of another type, belongs to a depth that is not `d`, and so is another type's
+//! number.
 
-use crate::{FuncType, StorageType};
+use crate::{CompositeKind, FuncType, StorageType};
 
 /// Objects begin at multiples of this, and their sizes are multiples of it.
 pub const ALIGN: u32 = 8;
@@ -74,8 +78,24 @@ pub const EXTERNAL_TYPE: u32 = ROW;
 /// The type of exceptions, whatever their tag.
 pub const EXCEPTION_TYPE: u32 = 2 * ROW;
 
+/// The number that stands for all functions, all structs or all arrays, at depth 0 of their types' rows. No object has it
+/// as its type.
+pub const fn kind_type(kind: CompositeKind) -> u32 {
+    match kind {
+        CompositeKind::Func => 3 * ROW,
+        CompositeKind::Struct => 4 * ROW,
+        CompositeKind::Array => 5 * ROW,
+    }
+}
+
 /// The number of the first type that modules declare.
-pub const FIRST_TYPE: u32 = 3 * ROW;
+pub const FIRST_TYPE: u32 = 6 * ROW;
+
+/// The depth of types that are declared without a supertype.
+pub const ROOT_DEPTH: u32 = 1;
+
+/// The greatest depth of a type: validation allows 63 supertypes above it.
+pub const MAX_DEPTH: u32 = ROOT_DEPTH + 63;
 
 /// An `i31` as a reference.
 pub const fn i31(value: i32) -> u32 {

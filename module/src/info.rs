@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ConcreteType, DataIndex, ElemIndex, ExternType, FuncIndex, FuncType, GlobalIndex, GlobalType,
     HeapType, MemoryIndex, MemoryType, RefType, SubType, TableIndex, TableType, TagIndex, TagType,
-    TypeIndex,
+    TypeIndex, gc,
 };
 
 /// A module without its code: its types, what it imports, defines and exports, and how it is initialised.
@@ -296,16 +296,18 @@ impl ModuleInfo {
         HeapType::concrete(kind, ConcreteType::Declared(ty))
     }
 
-    /// How many ancestors a type has: its depth in its hierarchy, 0 for a root. `None` once indices are replaced.
-    pub fn depth(&self, ty: TypeIndex) -> Option<u32> {
-        let mut depth = 0;
-        let mut ancestor = self.types[ty.index()].supertype;
-        while let Some(name) = ancestor {
-            let ConcreteType::Declared(index) = name else { return None };
-            ancestor = self.types[index.index()].supertype;
-            depth += 1;
-        }
-        Some(depth)
+    /// A type and those that it is declared to be a subtype of, from itself up, for as long as they are named by their
+    /// indices in the module.
+    pub fn ancestry(&self, ty: TypeIndex) -> impl Iterator<Item = TypeIndex> {
+        std::iter::successors(Some(ty), |ty| match self.types[ty.index()].supertype {
+            Some(ConcreteType::Declared(index)) => Some(index),
+            _ => None,
+        })
+    }
+
+    /// The depth of a type in its hierarchy, as [`gc`](crate::gc) counts it, before indices are replaced.
+    pub fn depth(&self, ty: TypeIndex) -> u32 {
+        gc::ROOT_DEPTH - 1 + self.ancestry(ty).count() as u32
     }
 
     /// The type of a tag.

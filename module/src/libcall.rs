@@ -21,7 +21,7 @@ macro_rules! for_each_libcall {
             /// Grows a memory by `delta` pages. Gives the old size in pages, or −1.
             memory_grow(memory: i32, delta: i64) -> i64;
             /// Copies `len` bytes from the address `src` to the address `dst`, as if through a copy of them. Generated
-            /// code has checked that both ranges are inside memories.
+            /// code has checked that both ranges are inside memories, or arrays.
             memory_copy(dst: i64, src: i64, len: i64);
             /// Sets `len` bytes at the address `dst` to the low byte of `value`. Generated code has checked that the
             /// range is inside a memory.
@@ -52,6 +52,19 @@ macro_rules! for_each_libcall {
             table_init(table: i32, elem: i32, dst: i64, src: i32, len: i32);
             /// Drops an element segment.
             elem_drop(elem: i32);
+            /// Writes the low `size` bytes of `high` and `low` together to `len` elements from the address `dst` on. Generated
+            /// code has checked that they are in an array.
+            array_fill(dst: i64, len: i32, size: i32, low: i64, high: i64);
+            /// Makes an array of the type with a number in the engine from a data segment, from the byte `src` on; its elements
+            /// have `size` bytes each. Traps when the segment has not that many, or there is no room.
+            array_new_data(type_id: i32, data: i32, size: i32, src: i32, len: i32) -> i32;
+            /// As `array_new_data`, from elements of an element segment.
+            array_new_elem(type_id: i32, elem: i32, src: i32, len: i32) -> i32;
+            /// Copies `len` bytes of a data segment to an array, from `offset` in the object on, and traps when there are not
+            /// that many. Generated code has checked that the place is in the array.
+            array_init_data(array: i32, offset: i32, data: i32, src: i32, len: i64);
+            /// As `array_init_data`, `len` elements of an element segment, which may be such an array's.
+            array_init_elem(array: i32, offset: i32, elem: i32, src: i32, len: i32);
             /// Makes an object of the type with a number in the engine, of `size` bytes, collecting garbage if need be. Only the
             /// type is written: the caller writes all else before its next call. Traps when there is no room.
             gc_alloc(type_id: i32, size: i64) -> i32;

@@ -61,6 +61,16 @@ traps! {
     NullReference = 12, "null reference";
     /// There is no room for an object, even when all that cannot be reached is gone.
     HeapExhausted = 13, "garbage-collected heap exhausted";
+    /// An access to a field of a null reference.
+    NullStructureReference = 14, "null structure reference";
+    /// An access to an element, or the length, of a null reference.
+    NullArrayReference = 15, "null array reference";
+    /// `i31.get_s` or `i31.get_u` of a null reference.
+    NullI31Reference = 16, "null i31 reference";
+    /// An access to an element, or a range of them, past the end of its array.
+    ArrayOutOfBounds = 17, "out of bounds array access";
+    /// `ref.cast` of a reference to something else.
+    CastFailure = 18, "cast failure";
     /// An atomic access at an address that is not a multiple of its size.
     UnalignedAtomic = 30, "unaligned atomic";
     /// `memory.atomic.wait32` or `memory.atomic.wait64` on a memory that is not shared.

@@ -40,7 +40,7 @@ struct Types {
 pub(crate) struct RegisteredType {
     /// The type; it names others by their numbers.
     pub(crate) ty: SubType,
-    /// Number of its ancestors.
+    /// Its depth in its hierarchy.
     depth: u32,
     /// What its objects look like.
     pub(crate) objects: ObjectLayout,
@@ -249,11 +249,11 @@ impl Types {
         Ok(numbers.into())
     }
 
-    /// Number of ancestors of a type whose supertype is registered.
+    /// The depth of a type whose supertype is registered.
     fn depth(&self, ty: &SubType) -> u32 {
         match ty.supertype {
             Some(ConcreteType::Engine(number)) => self.get(number).depth + 1,
-            _ => 0,
+            _ => gc::ROOT_DEPTH,
         }
     }
 
@@ -276,7 +276,8 @@ impl Types {
     fn write_row(&self, table: &SupertypeTable, number: u32, ty: &RegisteredType) {
         let mut ancestor = number;
         let mut supertype = ty.ty.supertype;
-        for depth in (0..=ty.depth).rev() {
+        table.write(number, 0, gc::kind_type(ty.ty.composite.kind()));
+        for depth in (gc::ROOT_DEPTH..=ty.depth).rev() {
             table.write(number, depth, ancestor);
             if let Some(ConcreteType::Engine(number)) = supertype {
                 ancestor = number;
@@ -300,8 +301,8 @@ fn objects(ty: &CompositeType) -> ObjectLayout {
 #[cfg(test)]
 mod tests {
     use wrun_module::{
-        CompositeKind, ConcreteType, FieldType, FuncType, HeapType, RefType, StorageType,
-        StructType, SubType, TypeIndex, ValType, gc,
+        ArrayType, CompositeKind, ConcreteType, FieldType, FuncType, HeapType, RefType,
+        StorageType, StructType, SubType, TypeIndex, ValType, gc,
     };
 
     use super::TypeRegistry;
@@ -372,9 +373,12 @@ mod tests {
             for (high, &expected) in numbers.iter().enumerate() {
                 assert_eq!(registry.is_subtype(found, expected), high <= deep);
                 // As generated code does it, without a look at the depth of what is found.
-                let entry = registry.supertypes().read(found, high as u32);
+                let depth = gc::ROOT_DEPTH + high as u32;
+                let entry = registry.supertypes().read(found, depth);
                 assert_eq!(entry == expected, high <= deep, "{deep} as {high}");
             }
+            let kind = registry.supertypes().read(found, 0);
+            assert_eq!(kind, gc::kind_type(CompositeKind::Struct));
             assert!(
                 !registry.is_subtype(found, others[0]) && !registry.is_subtype(others[0], found)
             );
@@ -388,6 +392,31 @@ mod tests {
         let first = registry.register(std::slice::from_ref(&a), &[1]).unwrap();
         assert!(registry.register(&[b.clone(), c], &[2]).is_err());
         assert_eq!(registry.register(&[a, b], &[1, 1]).unwrap()[0], first[0]);
+    }
+
+    #[test]
+    fn kinds_are_told_apart_and_what_is_not_declared_is_of_none() {
+        let registry = TypeRegistry::new().unwrap();
+        let field = FieldType { storage: StorageType::I8, mutable: true };
+        let types = [
+            SubType::plain(FuncType::new([], [])),
+            structure(&[], None),
+            SubType::plain(ArrayType { element: field }),
+        ];
+        let numbers = registry.register(&types, &[1, 1, 1]).unwrap();
+        let kinds = [CompositeKind::Func, CompositeKind::Struct, CompositeKind::Array];
+        let rows = numbers.iter().copied().chain([gc::EXTERNAL_TYPE, gc::EXCEPTION_TYPE]);
+        for (row, number) in rows.enumerate() {
+            for (position, &kind) in kinds.iter().enumerate() {
+                let found = registry.supertypes().read(number, 0);
+                assert_eq!(found == gc::kind_type(kind), row == position, "{number} as {kind:?}");
+            }
+            // The rows of what has none lie in front of others: what is read there is of another depth.
+            for (position, &ty) in numbers.iter().enumerate() {
+                let found = registry.supertypes().read(number, gc::ROOT_DEPTH);
+                assert_eq!(found == ty, row == position, "{number} as {ty}");
+            }
+        }
     }
 
     #[test]

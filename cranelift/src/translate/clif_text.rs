@@ -7,7 +7,12 @@ use cranelift_frontend::FunctionBuilderContext;
 use wrun_module::{CompileError, CompileOptions, ParsedModule, layout::ContextLayout};
 
 use super::translate;
-use crate::{abi::Abi, env::ModuleEnv, relaxed::Relaxed, target};
+use crate::{
+    abi::Abi,
+    env::{ModuleEnv, struct_layouts},
+    relaxed::Relaxed,
+    target,
+};
 
 /// The target that text is made for, whatever the host is.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -26,6 +31,7 @@ pub fn clif_text(
         layout: ContextLayout::new(&module.info),
         abi: Abi::new(&*isa),
         memory_style: options.memory_style,
+        structs: struct_layouts(&module.info),
         relaxed: Relaxed::new(&*isa, options.deterministic),
     };
     let mut frontend = FunctionBuilderContext::new();

@@ -36,10 +36,19 @@ pub(super) enum Region {
     Global,
     /// Bases and lengths of memories and tables.
     Definition,
+    /// What does not change in an object of the garbage-collected heap: its type, its length, and what is immutable. It is
+    /// only written while the object is made.
+    Fixed,
+    /// Mutable fields of structs.
+    Field,
+    /// Mutable elements of arrays.
+    Element,
+    /// Where the next object goes.
+    Bump,
 }
 
 impl Region {
-    const COUNT: usize = 4;
+    const COUNT: usize = 8;
 
     fn data(self) -> AliasRegionData {
         let description = match self {
@@ -47,6 +56,10 @@ impl Region {
             Region::Table => "table",
             Region::Global => "global",
             Region::Definition => "definition",
+            Region::Fixed => "fixed",
+            Region::Field => "field",
+            Region::Element => "element",
+            Region::Bump => "bump",
         };
         AliasRegionData { user_id: self as u32, description: description.into() }
     }

@@ -152,6 +152,19 @@ impl<'m> FuncTranslator<'_, 'm> {
         self.builder.switch_to_block(next);
     }
 
+    /// Settles what a branch by `depth` takes along, so that it can be used in every block from here on.
+    pub(super) fn settle_branch(&mut self, depth: u32) {
+        let (_, types) = self.branch_target(depth);
+        self.peek_all(types.len());
+    }
+
+    /// Branches by `depth` in a block of its own, with what is on the stack.
+    pub(super) fn branch_from(&mut self, block: Block, depth: u32) {
+        self.builder.switch_to_block(block);
+        let (target, types) = self.branch_target(depth);
+        self.with_block_args(types, |builder, args| builder.ins().jump(target, args));
+    }
+
     pub(super) fn visit_br_table(&mut self, targets: BrTable<'_>) {
         let index = self.pop();
         let mut entries = Vec::with_capacity(targets.len() as usize);

@@ -27,6 +27,7 @@ macro_rules! forward {
     (@function_references $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@tail_call $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@relaxed_simd $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@gc $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@wide_arithmetic $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@$proposal:ident $($rest:tt)*) => { forward!(refused $($rest)*); };
     (translated $op:ident $visit:ident $($arg:ident: $argty:ty,)*) => {

@@ -6,7 +6,8 @@
 //! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `variable`, `reference`, `table`, `memory`, `atomic`, `bulk`: locals, globals, references and what an instance owns;
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
-//! - `simd`: vectors.
+//! - `simd`: vectors;
+//! - `gc`: structs, arrays and casts.
 //!
 //! `function` owns the operand stack, `traced` what the collector has to know of it, `context` all access to the instance's
 //! context. Bodies are valid: what
@@ -24,6 +25,7 @@ mod dispatch;
 mod float;
 mod frame;
 mod function;
+mod gc;
 mod integer;
 mod memory;
 mod reference;

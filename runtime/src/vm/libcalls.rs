@@ -2,8 +2,9 @@
 //! whose signature it must have; the stubs of [`super::exit`] lead here.
 
 use std::{
+    mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind},
-    ptr,
+    ptr, slice,
     time::Duration,
 };
 
@@ -30,6 +31,7 @@ macro_rules! define_libcalls {
     (@memory_fill $($row:tt)*) => {};
     (@shared_memory_copy $($row:tt)*) => {};
     (@shared_memory_fill $($row:tt)*) => {};
+    (@array_fill $($row:tt)*) => {};
     (@$name:ident $(#[$doc:meta])* ($($param:ident: $ty:ident),*) $(-> $result:ident)?) => {
         $(#[$doc])*
         ///
@@ -94,6 +96,40 @@ pub(super) unsafe extern "C" fn shared_memory_fill(
 ) {
     // SAFETY: as for `shared_memory_copy`.
     unsafe { racing::fill(dst as *mut u8, value as u8, len as usize) };
+}
+
+/// Writes the same value to elements of an array.
+///
+/// # Safety
+/// Called by generated code only, which has checked that the elements are in an array, and so aligned to their size, or to
+/// 8 bytes.
+pub(super) unsafe extern "C" fn array_fill(
+    _: *mut VmInstanceHead,
+    dst: i64,
+    len: i32,
+    size: i32,
+    low: i64,
+    high: i64,
+) {
+    /// # Safety
+    /// As for the libcall, with elements of this size.
+    unsafe fn fill<T: Copy>(dst: i64, len: i32, value: T) {
+        let elements = dst as *mut MaybeUninit<T>;
+        // SAFETY: objects are accessible, and nobody has a reference to what is in them while code of the store runs. No
+        // more is aligned than is asked for by `T`.
+        unsafe { slice::from_raw_parts_mut(elements, len as u32 as usize) }
+            .fill(MaybeUninit::new(value));
+    }
+    // SAFETY: as above.
+    unsafe {
+        match size {
+            1 => fill(dst, len, low as u8),
+            2 => fill(dst, len, low as u16),
+            4 => fill(dst, len, low as u32),
+            8 => fill(dst, len, low),
+            _ => fill(dst, len, [low, high]),
+        }
+    }
 }
 
 /// Runs a libcall's work.
@@ -305,6 +341,60 @@ mod work {
         size: i64,
     ) -> Outcome<i32> {
         Ok(store.allocate_object(type_id as u32, size as u64)? as i32)
+    }
+
+    pub(super) fn array_new_data(
+        store: &mut StoreOpaque,
+        instance: usize,
+        type_id: i32,
+        data: i32,
+        size: i32,
+        src: i32,
+        len: i32,
+    ) -> Outcome<i32> {
+        let segment = (instance, DataIndex(data as u32));
+        let (ty, size) = (type_id as u32, size as u32);
+        Ok(store.new_array_from_data(ty, segment, size, src as u32, len as u32)? as i32)
+    }
+
+    pub(super) fn array_new_elem(
+        store: &mut StoreOpaque,
+        instance: usize,
+        type_id: i32,
+        elem: i32,
+        src: i32,
+        len: i32,
+    ) -> Outcome<i32> {
+        let segment = (instance, ElemIndex(elem as u32));
+        let array =
+            store.new_array_from_elements(type_id as u32, segment, src as u32, len as u32)?;
+        Ok(array as i32)
+    }
+
+    pub(super) fn array_init_data(
+        store: &mut StoreOpaque,
+        instance: usize,
+        array: i32,
+        offset: i32,
+        data: i32,
+        src: i32,
+        len: i64,
+    ) -> Outcome<()> {
+        let (place, segment) = ((array as u32, offset as u32), (instance, DataIndex(data as u32)));
+        store.init_array_from_data(place, segment, src as u32, len as u64)
+    }
+
+    pub(super) fn array_init_elem(
+        store: &mut StoreOpaque,
+        instance: usize,
+        array: i32,
+        offset: i32,
+        elem: i32,
+        src: i32,
+        len: i32,
+    ) -> Outcome<()> {
+        let (place, segment) = ((array as u32, offset as u32), (instance, ElemIndex(elem as u32)));
+        store.init_array_from_elements(place, segment, src as u32, len as u32)
     }
 
     pub(super) fn elem_drop(store: &mut StoreOpaque, instance: usize, elem: i32) -> Outcome<()> {

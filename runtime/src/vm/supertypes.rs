@@ -13,6 +13,11 @@ use super::mapping::Mapping;
 /// Entries there are addresses for: 256 MiB, so that engines can also be made where addresses are few.
 const MAX_ENTRIES: u32 = 1 << 26;
 
+/// Bytes behind the last row: generated code reads the entry for any depth there is, whatever that of the type is.
+const BEHIND: usize = Mapping::PAGE;
+
+const _: () = assert!(BEHIND > gc::MAX_DEPTH as usize * size_of::<u32>());
+
 /// The table. It never moves, and is all zero where nothing was written.
 #[derive(Debug)]
 pub(crate) struct SupertypeTable(Mapping);
@@ -20,7 +25,7 @@ pub(crate) struct SupertypeTable(Mapping);
 impl SupertypeTable {
     /// A table with nothing in it: addresses only, memory is taken as it is written.
     pub(crate) fn new() -> io::Result<Self> {
-        let mapping = Mapping::reserve(MAX_ENTRIES as usize * size_of::<u32>())?;
+        let mapping = Mapping::reserve(MAX_ENTRIES as usize * size_of::<u32>() + BEHIND)?;
         mapping.make_accessible(0, mapping.len())?;
         Ok(Self(mapping))
     }
