@@ -120,7 +120,7 @@ fn all_modules_with_atomics_become_code() {
 
 #[test]
 fn all_modules_with_structs_and_arrays_become_code() {
-    let modules = compile_scripts(proposal(Proposal::Gc));
+    let modules = compile_scripts(proposal(Proposal::GC));
     assert!(modules > 90, "only {modules} modules");
 }
 

@@ -34,7 +34,8 @@ const V2: &str = "extended-const=off,function-references=off,gc=off,memory64=off
 const ONE_MEMORY: &str = "multi-memory=off";
 
 /// All features but those that allow a second memory or table, as switches on the default set.
-const ONE_TABLE_AND_MEMORY: &str = "function-references=off,gc=off,multi-memory=off,reference-types=off";
+const ONE_TABLE_AND_MEMORY: &str =
+    "function-references=off,gc=off,multi-memory=off,reference-types=off";
 
 /// All features of 3.0: the default set.
 const ALL: &str = "";

@@ -7,6 +7,7 @@ mod bounds_wide;
 mod calls;
 mod deterministic;
 mod function_references;
+mod gc_instructions;
 mod gc_objects;
 mod gc_types;
 mod hostile;

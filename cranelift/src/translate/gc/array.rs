@@ -242,12 +242,12 @@ impl FuncTranslator<'_, '_> {
             }
             None => {
                 let bytes = self.byte_count(length, storage);
-                let padded = i64::from(array::ELEMENTS + gc::ALIGN - 1);
-                let size = self.ins().iadd_imm_u(bytes, padded);
-                if storage.size() < gc::ALIGN {
-                    self.ins().band_imm_s(size, -i64::from(gc::ALIGN))
+                if storage.size() >= gc::ALIGN {
+                    self.ins().iadd_imm_u(bytes, i64::from(array::ELEMENTS))
                 } else {
-                    size
+                    let padded = i64::from(array::ELEMENTS + gc::ALIGN - 1);
+                    let size = self.ins().iadd_imm_u(bytes, padded);
+                    self.ins().band_imm_s(size, -i64::from(gc::ALIGN))
                 }
             }
         };

@@ -4,8 +4,7 @@
 //! - [`evacuation`]: the collection itself, from one half to the other;
 //! - [`shape`]: what it has to know of types;
 //! - [`roots`] and [`externals`]: what the host holds, and what it has given to WebAssembly;
-//! - [`objects`]: what is in objects, for the host;
-//! - [`arrays`]: how segments get into arrays;
+//! - [`objects`]: what is in objects, for the host, and how segments get into arrays;
 //! - [`collect`]: where a store's references are, and when it collects.
 //!
 //! How objects and references lie in memory says `wrun_module::gc`. Generated code allocates by itself for as long as there
@@ -17,7 +16,6 @@
 //! tables, globals, element segments and [`HostRoots`](roots::HostRoots). A reference in a register or a variable is good
 //! until the next call of one of the functions here that take the store exclusively.
 
-mod arrays;
 mod collect;
 mod evacuation;
 mod externals;

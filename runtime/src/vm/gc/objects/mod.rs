@@ -6,6 +6,7 @@
 //! A new object gets all its contents between its allocation and the next one, so that the collector never sees one without.
 
 mod arrays;
+mod segments;
 mod structs;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use wrun_module::{
     gc::{array, array_size},
 };
 
-use super::heap::Heap;
+use super::super::heap::Heap;
 use crate::{
     Module,
     vm::{store::StoreOpaque, table::VmRef},
