@@ -1,7 +1,7 @@
 //! [`ModuleEnv`]: what the translation of one function may know of its module. Read-only, shared by all threads.
 
 use wrun_module::{
-    FieldType, MemoryStyle, ModuleInfo, ParsedModule, gc::StructLayout, layout::ContextLayout,
+    ConcreteType, MemoryStyle, ModuleInfo, ParsedModule, gc::StructLayout, layout::ContextLayout,
 };
 
 use crate::{abi::Abi, relaxed::Relaxed};
@@ -24,7 +24,18 @@ pub(crate) struct ModuleEnv<'a> {
 
 /// The layout of structs of each type.
 pub(crate) fn struct_layouts(info: &ModuleInfo) -> Box<[Option<StructLayout>]> {
-    let layout =
-        |fields: &[FieldType]| StructLayout::of_struct(fields.iter().map(|field| field.storage));
-    info.types.iter().map(|ty| Some(layout(&ty.composite.as_struct()?.fields))).collect()
+    let mut layouts: Vec<Option<StructLayout>> = Vec::with_capacity(info.types.len());
+    for ty in &info.types {
+        let layout = ty.composite.as_struct().map(|structure| {
+            // A supertype comes in front of its subtypes.
+            let supertype = match ty.supertype {
+                Some(ConcreteType::Declared(index)) => layouts[index.index()].as_ref(),
+                _ => None,
+            };
+            let fields = structure.fields.iter().map(|field| field.storage);
+            StructLayout::of_struct(fields, supertype, ty.descriptor.is_some())
+        });
+        layouts.push(layout);
+    }
+    layouts.into()
 }

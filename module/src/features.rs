@@ -40,7 +40,7 @@ const TABLE: &[(&str, WasmFeatures, Support)] = &[
     ("memory-control", WasmFeatures::MEMORY_CONTROL, Support::Missing),
     ("stack-switching", WasmFeatures::STACK_SWITCHING, Support::Missing),
     ("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC, Support::Optional),
-    ("custom-descriptors", WasmFeatures::CUSTOM_DESCRIPTORS, Support::Missing),
+    ("custom-descriptors", WasmFeatures::CUSTOM_DESCRIPTORS, Support::Optional),
     ("compact-imports", WasmFeatures::COMPACT_IMPORTS, Support::Optional),
     ("acquire-release-atomics", WasmFeatures::ACQUIRE_RELEASE_ATOMICS, Support::Missing),
     ("multibyte-array-access", WasmFeatures::MULTIBYTE_ARRAY_ACCESS, Support::Missing),

@@ -12,6 +12,7 @@
 //! # Objects
 //! Every object begins with the number of its type, `u32`. What follows depends on what it is:
 //! - a struct: its fields, each at the next multiple of its size ([`StructLayout`]); a subtype's begin as its supertype's;
+//!   among them, if its type has one, the reference to its descriptor;
 //! - an array: its length, `u32`, at [`array::LENGTH`], then its elements without gaps;
 //! - a value of the host's ([`EXTERNAL_TYPE`]): its number in the store's list, `u32`;
 //! - an exception ([`EXCEPTION_TYPE`]): the number of its tag in the store, `u32`, then its values as a struct's fields.
@@ -118,35 +119,68 @@ pub struct StructLayout {
     pub size: u32,
     /// The fields, in order.
     pub fields: Box<[FieldPlace]>,
+    /// The reference to the descriptor, when the type has one.
+    pub descriptor: Option<DescriptorPlace>,
+}
+
+/// Where the reference to the descriptor lies: behind the fields of the first in the chain of supertypes that has a
+/// descriptor, so that what is in front is as in those that have none, and what is behind as in those that have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescriptorPlace {
+    /// Offset from the start of the object.
+    pub offset: u32,
+    /// How many fields are in front of it.
+    behind: usize,
 }
 
 impl StructLayout {
-    /// The layout of structs with these fields.
-    pub fn of_struct(fields: impl IntoIterator<Item = StorageType>) -> Self {
-        Self::new(TYPE + 4, fields)
+    /// The layout of structs with these fields. `described` says whether the type has a descriptor.
+    pub fn of_struct(
+        fields: impl ExactSizeIterator<Item = StorageType>,
+        supertype: Option<&StructLayout>,
+        described: bool,
+    ) -> Self {
+        let inherited = supertype.and_then(|layout| layout.descriptor).map(|place| place.behind);
+        let behind = inherited.or(described.then_some(fields.len()));
+        Self::new(TYPE + 4, fields, behind)
     }
 
     /// The layout of exceptions whose tag has this type.
     pub fn of_exception(tag: &FuncType) -> Self {
-        Self::new(exception::VALUES, tag.params().iter().copied().map(StorageType::Val))
+        Self::new(exception::VALUES, tag.params().iter().copied().map(StorageType::Val), None)
     }
 
-    /// Fields from `end` on. No sum overflows: validation allows at most 10,000 fields.
-    fn new(mut end: u32, fields: impl IntoIterator<Item = StorageType>) -> Self {
-        let place = |storage: StorageType| {
-            let size = storage.size();
+    /// Fields from `end` on, and the descriptor behind so many of them. No sum overflows: validation allows at most 10,000
+    /// fields.
+    fn new(
+        mut end: u32,
+        fields: impl ExactSizeIterator<Item = StorageType>,
+        behind: Option<usize>,
+    ) -> Self {
+        let mut place = |size: u32| {
             // Vectors are not aligned further than objects are.
             let offset = end.next_multiple_of(size.min(ALIGN));
             end = offset + size;
-            FieldPlace { offset, storage }
+            offset
         };
-        let fields = fields.into_iter().map(place).collect();
-        Self { size: end.next_multiple_of(ALIGN), fields }
+        let mut places = Vec::with_capacity(fields.len());
+        let mut descriptor = None;
+        for storage in fields.map(Some).chain([None]) {
+            if behind == Some(places.len()) {
+                descriptor = behind.map(|behind| DescriptorPlace { offset: place(4), behind });
+            }
+            if let Some(storage) = storage {
+                places.push(FieldPlace { offset: place(storage.size()), storage });
+            }
+        }
+        Self { size: end.next_multiple_of(ALIGN), fields: places.into(), descriptor }
     }
 
-    /// Offsets of the fields that refer to objects.
+    /// Offsets of all references to objects.
     pub fn references(&self) -> impl Iterator<Item = u32> + '_ {
-        self.fields.iter().filter(|field| field.storage.is_traced()).map(|field| field.offset)
+        let traced = self.fields.iter().filter(|field| field.storage.is_traced());
+        let descriptor = self.descriptor.map(|place| place.offset);
+        traced.map(|field| field.offset).chain(descriptor)
     }
 }
 
@@ -168,14 +202,36 @@ mod tests {
     fn fields_are_aligned_and_a_longer_struct_begins_as_a_shorter_one() {
         use StorageType::{I8, I16, Val};
         let fields = [Val(ValType::ANYREF), I8, I16, Val(ValType::I64), I8, Val(ValType::V128)];
-        let layout = StructLayout::of_struct(fields);
+        let of_struct =
+            |fields: &[StorageType]| StructLayout::of_struct(fields.iter().copied(), None, false);
+        let layout = of_struct(&fields);
         assert_eq!(offsets(&layout), [4, 8, 10, 16, 24, 32]);
         assert_eq!(layout.size, 48);
         assert_eq!(layout.references().collect::<Vec<_>>(), [4]);
-        let shorter = StructLayout::of_struct(fields[..3].iter().copied());
+        let shorter = of_struct(&fields[..3]);
         assert_eq!(offsets(&shorter), offsets(&layout)[..3]);
         assert_eq!(shorter.size, 16);
-        assert_eq!(StructLayout::of_struct([]).size, 8);
+        assert_eq!(of_struct(&[]).size, 8);
+    }
+
+    #[test]
+    fn a_descriptor_lies_where_all_that_have_it_agree() {
+        use StorageType::{I8, Val};
+        let fields = [I8, Val(ValType::I32), Val(ValType::ANYREF), Val(ValType::I64)];
+        let of_struct = |len: usize, supertype: Option<&StructLayout>, described| {
+            StructLayout::of_struct(fields[..len].iter().copied(), supertype, described)
+        };
+        let plain = of_struct(1, None, false);
+        let described = of_struct(2, Some(&plain), true);
+        let longer = of_struct(4, Some(&described), true);
+        assert_eq!(plain.descriptor, None);
+        assert_eq!(offsets(&described), [4, 8]);
+        assert_eq!(described.descriptor.unwrap().offset, 12);
+        assert_eq!(described.size, 16);
+        assert_eq!(longer.descriptor, described.descriptor);
+        assert_eq!(offsets(&longer), [4, 8, 16, 24]);
+        assert_eq!(longer.references().collect::<Vec<_>>(), [16, 12]);
+        assert_eq!(of_struct(0, None, true).descriptor.unwrap().offset, 4);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Import {
     pub name: String,
     /// What is imported.
     pub kind: ImportKind,
+    /// Whether a function has to be of the very type, and not of a subtype (proposal for custom descriptors).
+    pub exact: bool,
 }
 
 /// What an import is; the index is its own in the index space of its kind.
@@ -233,6 +235,8 @@ pub enum ConstOp {
     ArrayNewFixed(TypeIndex, u32),
     AnyConvertExtern,
     ExternConvertAny,
+    StructNewDesc(TypeIndex),
+    StructNewDefaultDesc(TypeIndex),
 }
 
 impl ConstExpr {

@@ -71,6 +71,10 @@ traps! {
     ArrayOutOfBounds = 17, "out of bounds array access";
     /// `ref.cast` of a reference to something else.
     CastFailure = 18, "cast failure";
+    /// A struct is to be made, or a reference cast, with null as the descriptor.
+    NullDescriptorReference = 32, "null descriptor reference";
+    /// A cast of a reference to something that has another descriptor.
+    DescriptorCastFailure = 33, "descriptor cast failure";
     /// An atomic access at an address that is not a multiple of its size.
     UnalignedAtomic = 30, "unaligned atomic";
     /// `memory.atomic.wait32` or `memory.atomic.wait64` on a memory that is not shared.

@@ -196,6 +196,7 @@ impl Module {
                 ImportKind::Func(ty) | ImportKind::Tag(ty) => Some(self.type_ids()[ty.index()]),
                 _ => None,
             },
+            exact: import.exact,
         })
     }
 
@@ -316,6 +317,8 @@ pub struct ImportType<'a> {
     ty: ExternType,
     /// The number of a function's or a tag's type in the engine.
     type_id: Option<u32>,
+    /// Whether it has to be of this very type.
+    exact: bool,
 }
 
 impl<'a> ImportType<'a> {
@@ -336,7 +339,7 @@ impl<'a> ImportType<'a> {
 
     /// What has to fit.
     pub(crate) fn item(&self) -> Item<'_> {
-        Item { ty: &self.ty, type_id: self.type_id }
+        Item { ty: &self.ty, type_id: self.type_id, exact: self.exact }
     }
 }
 

@@ -154,8 +154,13 @@ impl TypeRegistry {
                 }
                 other => other,
             });
-            let ty =
-                RegisteredType { depth: types.depth(&ty), objects: objects(&ty.composite), ty };
+            let supertype = match ty.supertype {
+                Some(ConcreteType::Engine(number)) => Some(types.get(number).clone()),
+                _ => None,
+            };
+            let depth = types.depth(&ty);
+            let objects = objects(&ty, supertype.as_ref().map(|ty| &ty.objects));
+            let ty = RegisteredType { depth, objects, ty };
             types.write_row(&self.supertypes, number, &ty);
             types.types[(number / gc::ROW) as usize] = Some(Arc::new(ty));
         }
@@ -287,12 +292,18 @@ impl Types {
     }
 }
 
-fn objects(ty: &CompositeType) -> ObjectLayout {
-    match ty {
+/// What objects of a type look like, whose supertype's look like `supertype`.
+fn objects(ty: &SubType, supertype: Option<&ObjectLayout>) -> ObjectLayout {
+    let described = ty.descriptor.is_some();
+    match &ty.composite {
         CompositeType::Func(_) => ObjectLayout::Func,
         CompositeType::Struct(ty) => {
             let fields = ty.fields.iter().map(|field| field.storage);
-            ObjectLayout::Struct(StructLayout::of_struct(fields))
+            let supertype = match supertype {
+                Some(ObjectLayout::Struct(layout)) => Some(layout),
+                _ => None,
+            };
+            ObjectLayout::Struct(StructLayout::of_struct(fields, supertype, described))
         }
         CompositeType::Array(ty) => ObjectLayout::Array(ty.element.storage),
     }

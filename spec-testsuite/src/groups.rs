@@ -46,6 +46,9 @@ const WIDE_ARITHMETIC: &str = "wide-arithmetic";
 /// Pages of other sizes, which are not standard yet.
 const PAGE_SIZES: &str = "custom-page-sizes";
 
+/// Exact references and descriptors, which are not standard yet.
+const DESCRIPTORS: &str = "custom-descriptors";
+
 /// One file of the suite.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -95,6 +98,7 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         // Written before there were several tables, too.
         Proposal::Threads => (ONE_TABLE_AND_MEMORY, true),
         Proposal::CustomPageSizes => (PAGE_SIZES, true),
+        Proposal::CustomDescriptors => (DESCRIPTORS, true),
         Proposal::Simd
         | Proposal::MultiMemory
         | Proposal::ExtendedConst

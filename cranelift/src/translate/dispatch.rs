@@ -28,6 +28,7 @@ macro_rules! forward {
     (@tail_call $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@relaxed_simd $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@gc $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@custom_descriptors $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@wide_arithmetic $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@$proposal:ident $($rest:tt)*) => { forward!(refused $($rest)*); };
     (translated $op:ident $visit:ident $($arg:ident: $argty:ty,)*) => {

@@ -137,12 +137,11 @@ pub(super) fn global_type(
 
 pub(super) fn import_kind(kinds: &Kinds, ty: TypeRef, offset: u64) -> Result<ImportKind> {
     Ok(match ty {
-        TypeRef::Func(ty) => ImportKind::Func(TypeIndex(ty)),
+        TypeRef::Func(ty) | TypeRef::FuncExact(ty) => ImportKind::Func(TypeIndex(ty)),
         TypeRef::Table(ty) => ImportKind::Table(table_type(kinds, ty, offset)?),
         TypeRef::Memory(ty) => ImportKind::Memory(memory_type(ty)),
         TypeRef::Global(ty) => ImportKind::Global(global_type(kinds, ty, offset)?),
         TypeRef::Tag(ty) => ImportKind::Tag(TypeIndex(ty.func_type_idx)),
-        TypeRef::FuncExact(_) => return unsupported("import", offset),
     })
 }
 
@@ -196,6 +195,12 @@ pub(super) fn const_expr(kinds: &Kinds, expr: &wasmparser::ConstExpr<'_>) -> Res
             }
             Operator::ArrayNewFixed { array_type_index, array_size } => {
                 ConstOp::ArrayNewFixed(TypeIndex(array_type_index), array_size)
+            }
+            Operator::StructNewDesc { struct_type_index } => {
+                ConstOp::StructNewDesc(TypeIndex(struct_type_index))
+            }
+            Operator::StructNewDefaultDesc { struct_type_index } => {
+                ConstOp::StructNewDefaultDesc(TypeIndex(struct_type_index))
             }
             Operator::AnyConvertExtern => ConstOp::AnyConvertExtern,
             Operator::ExternConvertAny => ConstOp::ExternConvertAny,

@@ -125,6 +125,7 @@ impl<'a> Builder<'a> {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),
                 kind,
+                exact: matches!(import.ty, wasmparser::TypeRef::FuncExact(_)),
             });
         }
         Ok(())

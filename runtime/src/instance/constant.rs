@@ -8,6 +8,7 @@ use wrun_module::{CompositeType, ConstExpr, ConstOp, TypeIndex};
 
 use crate::{
     AnyRef, ExternRef, Func, GcRef, I31, Module, Ref, Result, V128, Val,
+    root::INTERNAL,
     vm::{Elements, StoreOpaque},
 };
 
@@ -68,6 +69,15 @@ impl Machine<'_> {
                 self.new_struct(ty, Some(&fields))?
             }
             ConstOp::StructNewDefault(ty) => self.new_struct(ty, None)?,
+            ConstOp::StructNewDesc(ty) => {
+                let descriptor = self.pop_descriptor();
+                let fields = self.pop_many(self.field_count(ty));
+                self.new_described_struct(ty, Some(&fields), descriptor)?
+            }
+            ConstOp::StructNewDefaultDesc(ty) => {
+                let descriptor = self.pop_descriptor();
+                self.new_described_struct(ty, None, descriptor)?
+            }
             ConstOp::ArrayNew(ty) => {
                 let len = self.pop_i32() as u32;
                 let element = self.pop();
@@ -95,6 +105,25 @@ impl Machine<'_> {
     fn new_struct(&mut self, ty: TypeIndex, fields: Option<&[Val]>) -> Result<Val> {
         let number = self.module.type_ids()[ty.index()];
         Ok(AnyRef::from_handle(self.store.new_struct(number, fields)?).into())
+    }
+
+    fn new_described_struct(
+        &mut self,
+        ty: TypeIndex,
+        fields: Option<&[Val]>,
+        descriptor: Option<AnyRef>,
+    ) -> Result<Val> {
+        let number = self.module.type_ids()[ty.index()];
+        let descriptor = descriptor.map(|descriptor| descriptor.handle(INTERNAL));
+        let made = self.store.new_described_struct(number, fields, descriptor)?;
+        Ok(AnyRef::from_handle(made).into())
+    }
+
+    fn pop_descriptor(&mut self) -> Option<AnyRef> {
+        match self.pop() {
+            Val::AnyRef(descriptor) => descriptor,
+            other => unreachable!("validated: operand {other:?} of type anyref"),
+        }
     }
 
     fn new_array(&mut self, ty: TypeIndex, elements: Elements<'_>) -> Result<Val> {

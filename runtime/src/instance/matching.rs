@@ -17,6 +17,8 @@ pub(crate) struct Item<'a> {
     pub(crate) ty: &'a ExternType,
     /// The number of a function's or a tag's type in the engine: the same functions in another recursion group are others.
     pub(crate) type_id: Option<u32>,
+    /// Whether an imported function has to be of this very type, and not of a subtype.
+    pub(crate) exact: bool,
 }
 
 /// The imports by kind, when all fit.
@@ -36,7 +38,7 @@ pub(super) fn check(store: &StoreOpaque, module: &Module, given: &[Extern]) -> R
     for (import, &item) in module.imports().zip(given) {
         item.assert_in(store);
         let found = type_in(store, item);
-        let given = Item { ty: &found, type_id: type_id(store, item) };
+        let given = Item { ty: &found, type_id: type_id(store, item), exact: false };
         if !matches(store.engine().types(), given, import.item()) {
             problems.push(ImportProblem::new(&import, Some(found)));
         }
@@ -90,6 +92,7 @@ fn type_in(store: &StoreOpaque, item: Extern) -> ExternType {
 pub(crate) fn matches(types: &TypeRegistry, found: Item<'_>, expected: Item<'_>) -> bool {
     match (found.ty, expected.ty) {
         (ExternType::Func(_), ExternType::Func(_)) => match (found.type_id, expected.type_id) {
+            (found, of) if expected.exact => found.is_some() && found == of,
             (Some(found), Some(expected)) => types.is_subtype(found, expected),
             _ => false,
         },
@@ -140,7 +143,7 @@ mod tests {
 
     fn matches(found: &ExternType, expected: &ExternType) -> bool {
         let types = TypeRegistry::new().unwrap();
-        let item = |ty| Item { ty, type_id: None };
+        let item = |ty| Item { ty, type_id: None, exact: false };
         super::matches(&types, item(found), item(expected))
     }
 

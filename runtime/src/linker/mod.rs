@@ -279,7 +279,7 @@ impl<T: 'static> Linker<T> {
                 Some(definition) => {
                     let ty = definition.ty(&store);
                     let type_id = definition.type_id(store.as_context().opaque());
-                    let given = Item { ty: &ty, type_id };
+                    let given = Item { ty: &ty, type_id, exact: false };
                     if !matches(self.engine.types(), given, import.item()) {
                         problems.push(ImportProblem::new(&import, Some(ty)));
                     }

@@ -43,7 +43,7 @@ impl FuncTranslator<'_, '_> {
         from: wasmparser::RefType,
         to: wasmparser::RefType,
     ) {
-        let [yes, no] = self.branch_on_cast(depth, from, to);
+        let [yes, no] = self.branch_on_cast(depth, from, to, None);
         self.branch_from(yes, depth);
         self.builder.switch_to_block(no);
     }
@@ -54,7 +54,7 @@ impl FuncTranslator<'_, '_> {
         from: wasmparser::RefType,
         to: wasmparser::RefType,
     ) {
-        let [yes, no] = self.branch_on_cast(depth, from, to);
+        let [yes, no] = self.branch_on_cast(depth, from, to, None);
         self.branch_from(no, depth);
         self.builder.switch_to_block(yes);
     }
@@ -135,12 +135,13 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Ends the block by a branch to one of two blocks, by whether the topmost reference is of `to`. All that is on the stack
-    /// for a branch by `depth` may be used in both.
-    fn branch_on_cast(
+    /// for a branch by `depth` may be used in both. With a descriptor, objects have to have it besides.
+    pub(super) fn branch_on_cast(
         &mut self,
         depth: u32,
         from: wasmparser::RefType,
         to: wasmparser::RefType,
+        descriptor: Option<Value>,
     ) -> [Block; 2] {
         let [yes, no] = [(); 2].map(|()| self.builder.create_block());
         let info = &self.env.module.info;
@@ -161,7 +162,12 @@ impl FuncTranslator<'_, '_> {
                 self.test_of_object(reference, to.heap, None)
             }
         };
-        self.ins().brif(is_of, yes, &[], no, &[]);
+        match descriptor {
+            None => drop(self.ins().brif(is_of, yes, &[], no, &[])),
+            Some(descriptor) => {
+                self.compare_descriptor(reference, to, is_of, descriptor, [yes, no])
+            }
+        }
         self.builder.seal_block(yes);
         self.builder.seal_block(no);
         [yes, no]
@@ -189,7 +195,7 @@ impl FuncTranslator<'_, '_> {
 
     /// Leaves for the outcome when the reference is null or an `i31`; goes on when it is to an object or a function. What
     /// it cannot be by its type `from` is not looked for. Outcomes are those of failure and success.
-    fn rule_out(
+    pub(super) fn rule_out(
         &mut self,
         reference: Value,
         target: RefType,
@@ -219,7 +225,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Whether an object, or a function, is of a type. When the reference may be null it traps as `null` says.
-    fn test_of_object(
+    pub(super) fn test_of_object(
         &mut self,
         reference: Value,
         heap: HeapType,

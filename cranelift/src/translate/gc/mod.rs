@@ -14,6 +14,7 @@
 
 mod array;
 mod cast;
+mod descriptor;
 mod i31;
 mod object;
 mod structure;

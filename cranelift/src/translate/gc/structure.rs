@@ -1,6 +1,9 @@
 //! Structs.
 
-use cranelift_codegen::ir::{InstBuilder, Value, types::I64};
+use cranelift_codegen::ir::{
+    InstBuilder, Value,
+    types::{I32, I64},
+};
 use wrun_module::{
     FieldType, TrapCode, TypeIndex, ValType,
     gc::{FieldPlace, StructLayout},
@@ -10,6 +13,7 @@ use super::{
     super::{context::Region, function::FuncTranslator},
     object::{Extension, NewObject, region_of},
 };
+use crate::traps::clif_trap;
 
 impl<'m> FuncTranslator<'_, 'm> {
     pub(in super::super) fn visit_struct_new(&mut self, ty: u32) {
@@ -32,6 +36,61 @@ impl<'m> FuncTranslator<'_, 'm> {
             self.fill_field(object, place, field, value);
         }
         self.push_object(ty, object.reference);
+    }
+
+    pub(in super::super) fn visit_struct_new_desc(&mut self, ty: u32) {
+        let (layout, fields) = self.structure(ty);
+        let descriptor = self.pop_descriptor();
+        let types: Vec<ValType> = fields.iter().map(|field| field.storage.unpacked()).collect();
+        let mut values = Vec::with_capacity(fields.len());
+        self.pop_all(&types, &mut values);
+        let object = self.allocate_struct(ty, layout);
+        self.fill_descriptor(object, layout, descriptor);
+        for ((&place, &field), value) in layout.fields.iter().zip(fields).zip(values) {
+            self.fill_field(object, place, field, value);
+        }
+        self.push_object(ty, object.reference);
+    }
+
+    pub(in super::super) fn visit_struct_new_default_desc(&mut self, ty: u32) {
+        let (layout, fields) = self.structure(ty);
+        let descriptor = self.pop_descriptor();
+        let object = self.allocate_struct(ty, layout);
+        self.fill_descriptor(object, layout, descriptor);
+        for (&place, &field) in layout.fields.iter().zip(fields) {
+            let value = self.default_of(field.storage);
+            self.fill_field(object, place, field, value);
+        }
+        self.push_object(ty, object.reference);
+    }
+
+    pub(in super::super) fn visit_ref_get_desc(&mut self, ty: u32) {
+        let reference = self.pop();
+        let offset = self.descriptor_offset(ty);
+        let (flags, address) =
+            self.field_of(reference, Region::Fixed, offset, 4, TrapCode::NullReference);
+        let descriptor = self.ins().load(I32, flags, address, offset as i32);
+        self.push_typed(descriptor, ValType::ANYREF);
+    }
+
+    /// Pops a descriptor, which must not be null.
+    pub(super) fn pop_descriptor(&mut self) -> Value {
+        let descriptor = self.pop_typed(ValType::ANYREF);
+        self.ins().trapz(descriptor, clif_trap(TrapCode::NullDescriptorReference));
+        descriptor
+    }
+
+    /// Gives a new struct its descriptor, for good.
+    fn fill_descriptor(&mut self, object: NewObject, layout: &StructLayout, descriptor: Value) {
+        let place = layout.descriptor.expect("validated: the type has a descriptor");
+        let flags = self.trusted(Region::Fixed);
+        self.ins().store(flags, descriptor, object.address, place.offset as i32);
+    }
+
+    /// Where structs of a type, and of its subtypes, have their descriptors.
+    pub(super) fn descriptor_offset(&self, ty: u32) -> u32 {
+        let (layout, _) = self.structure(ty);
+        layout.descriptor.expect("validated: the type has a descriptor").offset
     }
 
     pub(in super::super) fn visit_struct_get(&mut self, ty: u32, field: u32) {

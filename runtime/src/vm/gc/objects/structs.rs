@@ -1,13 +1,16 @@
 //! Structs.
 
-use wrun_module::{CompositeKind, CompositeType, StructType, gc::FieldPlace};
+use wrun_module::{
+    CompositeKind, CompositeType, StructType, TrapCode,
+    gc::{FieldPlace, StructLayout},
+};
 
 use super::{Object, no_default, write};
 use crate::{
     Error, Result, TypeMismatch, Val,
     defined_types::wrong_kind,
     root::RootHandle,
-    types::ObjectLayout,
+    types::{ObjectLayout, RegisteredType},
     vm::{layout::VmValue, store::StoreOpaque},
 };
 
@@ -45,6 +48,39 @@ impl StoreOpaque {
                 "{ty} has a descriptor, which only modules can give"
             )));
         }
+        self.new_struct_of(number, &registered, layout, values)
+    }
+
+    /// Makes a struct that has a descriptor, for a constant expression, which is valid.
+    ///
+    /// # Errors
+    /// When the descriptor is null or the heap is exhausted.
+    pub(crate) fn new_described_struct(
+        &mut self,
+        number: u32,
+        values: Option<&[Val]>,
+        descriptor: Option<RootHandle>,
+    ) -> Result<RootHandle> {
+        let registered = self.engine.types().get(number);
+        let ObjectLayout::Struct(layout) = &registered.objects else {
+            return Err(wrong_kind(CompositeKind::Struct, &registered.ty));
+        };
+        let descriptor = descriptor.ok_or(TrapCode::NullDescriptorReference)?;
+        let place = layout.descriptor.expect("validated: the type has a descriptor");
+        let handle = self.new_struct_of(number, &registered, layout, values)?;
+        // Its place holds null until now.
+        let (object, descriptor) = (self.reference(handle), self.reference(descriptor));
+        self.object_heap_mut().write(object, place.offset, descriptor.to_le_bytes());
+        Ok(handle)
+    }
+
+    fn new_struct_of(
+        &mut self,
+        number: u32,
+        registered: &RegisteredType,
+        layout: &StructLayout,
+        values: Option<&[Val]>,
+    ) -> Result<RootHandle> {
         match values {
             Some(values) if values.len() != layout.fields.len() => {
                 return Err(TypeMismatch::count("fields", layout.fields.len(), values.len()).into());
@@ -62,6 +98,9 @@ impl StoreOpaque {
             }
         }
         let reference = self.allocate_object(number, layout.size.into())?;
+        if let Some(place) = layout.descriptor {
+            self.object_heap_mut().write(reference, place.offset, 0_u32.to_le_bytes());
+        }
         for (index, place) in layout.fields.iter().enumerate() {
             let value = values.map_or(VmValue::default(), |values| values[index].to_vm(self));
             write(self.object_heap_mut(), reference, place.offset, place.storage, value);
