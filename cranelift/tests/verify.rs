@@ -122,6 +122,8 @@ fn all_modules_with_atomics_become_code() {
 fn all_modules_with_structs_and_arrays_become_code() {
     let modules = compile_scripts(proposal(Proposal::GC));
     assert!(modules > 90, "only {modules} modules");
+    let modules = compile_scripts(proposal(Proposal::CustomDescriptors));
+    assert!(modules > 60, "only {modules} modules");
 }
 
 /// Text of a module with one function.
