@@ -147,7 +147,8 @@ impl Engine {
         }
     }
 
-    /// Native code for a type that calls on with arguments in memory, and the module it is part of.
+    /// Native code for a type that calls on with arguments in memory, and the module it is part of. `ty` is what the type with the
+    /// number is by structure, which is all that the code depends on.
     ///
     /// # Errors
     /// When no loaded module has it and it cannot be compiled.
@@ -156,18 +157,20 @@ impl Engine {
         type_id: u32,
         ty: &FuncType,
     ) -> Result<(NonNull<u8>, Module)> {
-        let known =
-            self.0.trampolines.lock().expect("no panic under the lock").get(&type_id).cloned();
-        let module = match known.and_then(|module| module.upgrade()) {
-            Some(inner) => Module::from_inner(inner),
+        let plain = self.types().id(ty);
+        let found = [type_id, plain].into_iter().find_map(|id| {
+            let known = self.0.trampolines.lock().expect("no panic under the lock");
+            Some((id, known.get(&id)?.upgrade()?))
+        });
+        let (id, module) = match found {
+            Some((id, inner)) => (id, Module::from_inner(inner)),
             None => {
                 let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
                 let image = compiler.compile_trampolines(std::slice::from_ref(ty))?;
-                Module::load_own(self, &image)?
+                (plain, Module::load_own(self, &image)?)
             }
         };
-        let code =
-            module.native_to_array(type_id).expect("the module has trampolines for the type");
+        let code = module.native_to_array(id).expect("the module has trampolines for the type");
         Ok((code, module))
     }
 }

@@ -53,6 +53,23 @@ impl Func {
         Ok(Func(store.opaque_mut().add_host_func(&def)?))
     }
 
+    /// A host function as [`new`](Self::new) makes it, of a type that a module declares or that
+    /// [`define_type`](crate::Engine::define_type) gave. Modules import such a function where they ask for that very type, or a
+    /// supertype of it; `new` makes functions whose type is final and a recursion group of its own.
+    ///
+    /// # Errors
+    /// When it is no type of functions, and as for `new`.
+    pub fn of_type<S: AsContextMut>(
+        mut store: S,
+        ty: HeapType,
+        closure: impl Fn(Caller<'_, S::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Func> {
+        let mut store = store.as_context_mut();
+        let (number, ty) = store.engine().defined_func(ty)?;
+        let def = Arc::new(HostFuncDef::dynamic(ty, closure).declared_as(number));
+        Ok(Func(store.opaque_mut().add_host_func(&def)?))
+    }
+
     /// Its type.
     ///
     /// # Panics
@@ -120,9 +137,12 @@ fn check_arguments(
     }
     for (index, (argument, param)) in arguments.iter().zip(params).enumerate() {
         if !argument.is_of(store, *param) {
-            return Err(
-                TypeMismatch::new(format!("argument {index}"), param, &argument.ty()).into()
-            );
+            return Err(TypeMismatch::new(
+                format!("argument {index}"),
+                param,
+                &argument.exact_type(store),
+            )
+            .into());
         }
     }
     if results != ty.results().len() {

@@ -13,7 +13,8 @@ use std::{
 };
 
 use wrun_module::{
-    ExternIndex, ExternType, ImportKind, MemoryIndex, MemoryStyle, ModuleInfo,
+    ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex, MemoryStyle,
+    ModuleInfo,
     image::{Image, ImageError, Metadata},
     layout::ContextLayout,
 };
@@ -205,6 +206,13 @@ impl Module {
         self.info().exports.iter().map(|export| ExportType {
             name: &export.name,
             ty: self.info().extern_type(export.item),
+            func_type: match export.item {
+                ExternIndex::Func(func) => self.info().func_ref(func).map(|slot| {
+                    let ty = self.info().func_refs[slot as usize].ty;
+                    HeapType::ConcreteFunc(ConcreteType::Engine(self.type_ids()[ty.index()]))
+                }),
+                _ => None,
+            },
         })
     }
 
@@ -337,6 +345,13 @@ impl<'a> ImportType<'a> {
         &self.ty
     }
 
+    /// What references to the function refer to, when it is one: the type by which [`Func::of_type`](crate::Func::of_type) makes a
+    /// function that fits.
+    pub fn func_type(&self) -> Option<HeapType> {
+        let name = ConcreteType::Engine(self.type_id?);
+        matches!(self.ty, ExternType::Func(_)).then_some(HeapType::ConcreteFunc(name))
+    }
+
     /// What has to fit.
     pub(crate) fn item(&self) -> Item<'_> {
         Item { ty: &self.ty, type_id: self.type_id, exact: self.exact }
@@ -348,6 +363,7 @@ impl<'a> ImportType<'a> {
 pub struct ExportType<'a> {
     name: &'a str,
     ty: ExternType,
+    func_type: Option<HeapType>,
 }
 
 impl<'a> ExportType<'a> {
@@ -359,6 +375,11 @@ impl<'a> ExportType<'a> {
     /// The type.
     pub fn ty(&self) -> &ExternType {
         &self.ty
+    }
+
+    /// What references to the function refer to, when it is one.
+    pub fn func_type(&self) -> Option<HeapType> {
+        self.func_type
     }
 }
 

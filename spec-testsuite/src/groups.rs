@@ -9,7 +9,7 @@
 //! | `wasm-v1` | 1.0: no feature but `mutable-global`, which it contains |
 //! | `wasm-v2` and the proposals that 2.0 took in | 2.0: the default features without what came later |
 //! | `proposals/simd` | all the engine has: one of its files uses several memories |
-//! | `proposals/function-references`, `proposals/memory64` | all the engine has without multi-memory, which is younger |
+//! | `proposals/bulk-memory`, `proposals/function-references`, `proposals/memory64` | all the engine has without multi-memory, which is younger |
 //! | `proposals/threads` | the same without references, which are younger too |
 //! | `wasm-v3`, `wasm-latest`, the other proposals | all the engine has, and the proposal itself |
 //!
@@ -89,16 +89,16 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         | Proposal::NontrappingFloatToIntConversions
         | Proposal::SignExtensionOps => (V2, true),
         // Drafts, in parts other than what became of them in 2.0, whose own files are in `wasm-v2`.
-        Proposal::BulkMemoryOperations | Proposal::MutableGlobal | Proposal::ReferenceTypes => {
-            (V2, false)
-        }
+        Proposal::MutableGlobal | Proposal::ReferenceTypes => (V2, false),
+        // Two of its files are kept up to date, and use types of 3.0.
+        Proposal::BulkMemoryOperations => (ONE_MEMORY, true),
         // Written before there were several memories, which some of their files call malformed.
         Proposal::FunctionReferences => (ONE_MEMORY, true),
         Proposal::Memory64 => (ONE_MEMORY, true),
         // Written before there were several tables, too.
         Proposal::Threads => (ONE_TABLE_AND_MEMORY, true),
         Proposal::CustomPageSizes => (PAGE_SIZES, true),
-        Proposal::CustomDescriptors => (DESCRIPTORS, true),
+        Proposal::CustomDescriptors => (DESCRIPTORS, false),
         Proposal::Simd
         | Proposal::MultiMemory
         | Proposal::ExtendedConst

@@ -8,7 +8,7 @@ mod check;
 
 use std::fmt;
 
-use wrun_module::{CompositeKind, ConcreteType, FuncType, HeapType, SubType, ValType};
+use wrun_module::{CompositeKind, ConcreteType, FuncType, HeapType, RefType, SubType, ValType};
 
 use crate::{Engine, Error, Result, TypeMismatch};
 
@@ -68,14 +68,16 @@ impl Engine {
         }
     }
 
-    /// Whether every value of one type is of another, too.
+    /// Whether every value of one type is of another, too. What is no type of this engine's matches nothing.
     pub fn val_type_matches(&self, found: ValType, expected: ValType) -> bool {
-        self.types().val_type_matches(found, expected)
+        let is_valid = |ty| check::val_type(self.types(), &[], ty).is_ok();
+        is_valid(found) && is_valid(expected) && self.types().val_type_matches(found, expected)
     }
 
-    /// Whether every reference to one type is to another, too.
+    /// Whether every reference to one type is to another, too. What is no type of this engine's matches nothing.
     pub fn heap_type_matches(&self, found: HeapType, expected: HeapType) -> bool {
-        self.types().heap_type_matches(found, expected)
+        let reference = |heap| ValType::Ref(RefType { nullable: true, heap });
+        self.val_type_matches(reference(found), reference(expected))
     }
 
     /// The number of a struct or array type.
@@ -83,13 +85,30 @@ impl Engine {
     /// # Errors
     /// When it is none of the kind.
     pub(crate) fn defined_type(&self, ty: HeapType, kind: CompositeKind) -> Result<u32> {
+        let number = self.number(ty, kind);
+        number.ok_or_else(|| wrong_kind("a new object", kind, &ty))
+    }
+
+    /// The number of a function type, and what it is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn defined_func(&self, ty: HeapType) -> Result<(u32, FuncType)> {
+        let kind = CompositeKind::Func;
+        let number = self.number(ty, kind);
+        let number = number.ok_or_else(|| wrong_kind("a host function", kind, &ty))?;
+        Ok((number, self.types().get(number).func().clone()))
+    }
+
+    /// The number of a type, when it is of a kind.
+    fn number(&self, ty: HeapType, kind: CompositeKind) -> Option<u32> {
         if let Some(name @ ConcreteType::Engine(number)) = ty.as_concrete()
             && [HeapType::concrete(kind, name), HeapType::Exact(kind, name)].contains(&ty)
             && self.types().find(number).is_some_and(|ty| ty.ty.composite.kind() == kind)
         {
-            return Ok(number);
+            return Some(number);
         }
-        Err(wrong_kind(kind, &ty))
+        None
     }
 
     /// Checks a type that the host made.
@@ -113,12 +132,12 @@ fn invalid(ty: &dyn fmt::Display, problem: &check::Problem) -> Error {
     Error::usage(format!("the type {ty} {problem}"))
 }
 
-/// A type is none of the kind that an object is to be made of.
-pub(crate) fn wrong_kind(kind: CompositeKind, found: &dyn fmt::Display) -> Error {
+/// A type is none of the kind that `what` has to be of.
+pub(crate) fn wrong_kind(what: &str, kind: CompositeKind, found: &dyn fmt::Display) -> Error {
     let expected = match kind {
         CompositeKind::Func => "a function type",
         CompositeKind::Struct => "a struct type",
         CompositeKind::Array => "an array type",
     };
-    TypeMismatch::new("the type of a new object".to_owned(), &expected, found).into()
+    TypeMismatch::new(format!("the type of {what}"), &expected, found).into()
 }

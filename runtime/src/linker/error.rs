@@ -54,7 +54,13 @@ impl fmt::Display for ImportProblem {
             None => write!(f, "unknown import: `{module}` `{name}` {expected}"),
             Some(found) => write!(
                 f,
-                "incompatible import type: `{module}` `{name}`: expected {expected}, found {found}"
+                "incompatible import type: `{module}` `{name}`: expected {expected}, found {found}{}",
+                // Both say what the type consists of, which is not all that makes it.
+                if expected == found {
+                    ", which are declared with different supertypes or in different recursion groups"
+                } else {
+                    ""
+                }
             ),
         }
     }

@@ -5,7 +5,7 @@ mod unknown;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use wrun_module::{ExternType, FuncType};
+use wrun_module::{ExternType, FuncType, HeapType};
 
 use crate::{
     AsContext, AsContextMut, Caller, Engine, Error, Extern, Func, Instance, IntoFunc, Memory,
@@ -50,7 +50,7 @@ impl Definition {
     fn type_id(&self, store: &StoreOpaque) -> Option<u32> {
         match self {
             Definition::Extern(item) => type_id(store, *item),
-            Definition::Host(def) => Some(store.engine().types().id(def.ty())),
+            Definition::Host(def) => Some(def.type_id(store.engine())),
             Definition::SharedMemory(_) => None,
         }
     }
@@ -123,6 +123,22 @@ impl<T: 'static> Linker<T> {
     ) -> Result<&mut Self> {
         self.engine.check_func_type(&ty)?;
         self.insert(module, name, Definition::Host(Arc::new(HostFuncDef::dynamic(ty, closure))))
+    }
+
+    /// Defines a host function of a type that was declared, as [`Func::of_type`] does.
+    ///
+    /// # Errors
+    /// When the name is defined and shadowing is not allowed, or it is no type of functions.
+    pub fn func_of_type(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: HeapType,
+        closure: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        let (number, ty) = self.engine.defined_func(ty)?;
+        let def = HostFuncDef::dynamic(ty, closure).declared_as(number);
+        self.insert(module, name, Definition::Host(Arc::new(def)))
     }
 
     /// Defines something that is in a store; the linker is then good for that store only.
@@ -199,12 +215,12 @@ impl<T: 'static> Linker<T> {
     fn command(&mut self, module_name: &str, module: &Module) -> Result<&mut Self> {
         let linker = Arc::new(self.clone());
         for export in module.exports() {
-            let ExternType::Func(ty) = export.ty() else { continue };
+            let Some(ty) = export.func_type() else { continue };
             let (linker, module, name) = (linker.clone(), module.clone(), export.name().to_owned());
-            self.func_new(
+            self.func_of_type(
                 module_name,
                 export.name(),
-                ty.clone(),
+                ty,
                 move |mut caller, arguments, results| {
                     let instance = linker.instantiate(&mut caller, &module)?;
                     let func = instance.get_func(&caller, &name).expect("the module exports it");
@@ -249,20 +265,23 @@ impl<T: 'static> Linker<T> {
     /// What a name stands for; a host function becomes part of the store.
     ///
     /// # Panics
-    /// When it is another store's.
+    /// When it is another store's, or the store is another engine's.
     pub fn get(
         &self,
         store: impl AsContextMut<Data = T>,
         module: &str,
         name: &str,
     ) -> Option<Extern> {
+        let same = Engine::same(&self.engine, store.as_context().engine());
+        assert!(same, "a linker was used with a store of another engine");
         materialise(store, self.lookup(module, name)?).ok()
     }
 
     /// Instantiates a module with what its imports' names stand for.
     ///
     /// # Errors
-    /// When imports are unknown or of the wrong type, with all of them; and those of [`Instance::new`].
+    /// When imports are unknown or of the wrong type, with all of them; when the store is another engine's; and those of
+    /// [`Instance::new`].
     ///
     /// # Panics
     /// When something that is defined is another store's.
@@ -271,6 +290,11 @@ impl<T: 'static> Linker<T> {
         mut store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance> {
+        if !Engine::same(&self.engine, store.as_context().engine()) {
+            return Err(Error::usage(
+                "the linker was made by another engine than the store's".to_owned(),
+            ));
+        }
         let mut found = Vec::with_capacity(module.imports().len());
         let mut problems = Vec::new();
         for import in module.imports() {

@@ -13,13 +13,13 @@ impl<T: 'static> Linker<T> {
     /// None at present.
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for import in module.imports() {
-            let ExternType::Func(ty) = import.ty() else { continue };
+            let Some(ty) = import.func_type() else { continue };
             if self.lookup(import.module(), import.name()).is_some() {
                 continue;
             }
             let what =
                 format!("unknown import `{}` `{}` was called", import.module(), import.name());
-            self.func_new(import.module(), import.name(), ty.clone(), move |_, _, _| {
+            self.func_of_type(import.module(), import.name(), ty, move |_, _, _| {
                 Err(Error::host(what.clone()))
             })?;
         }
@@ -42,11 +42,12 @@ impl<T: 'static> Linker<T> {
             }
             let item: Extern = match import.ty() {
                 ExternType::Func(ty) => {
+                    let Some(name) = import.func_type() else { continue };
                     let zeros: Vec<Val> = ty.results().iter().map(|&ty| Val::zero(ty)).collect();
-                    self.func_new(
+                    self.func_of_type(
                         import.module(),
                         import.name(),
-                        ty.clone(),
+                        name,
                         move |_, _, results| {
                             results.copy_from_slice(&zeros);
                             Ok(())

@@ -42,6 +42,26 @@ impl Val {
         }
     }
 
+    /// The least type that the value is of: what to say when it is not of another.
+    ///
+    /// # Panics
+    /// When it is a reference of another store, or its scope has ended.
+    pub(crate) fn exact_type(&self, store: &StoreOpaque) -> ValType {
+        let heap = match *self {
+            Val::FuncRef(Some(func)) => {
+                let name = ConcreteType::Engine(func.handle().type_id(store));
+                HeapType::Exact(CompositeKind::Func, name)
+            }
+            Val::AnyRef(Some(any)) => store.heap_type_of(any.handle(INTERNAL)),
+            Val::ExternRef(Some(_)) => HeapType::Extern,
+            Val::FuncRef(None) => return ValType::NULLFUNCREF,
+            Val::AnyRef(None) => return ValType::NULLREF,
+            Val::ExternRef(None) => return ValType::NULLEXTERNREF,
+            _ => return self.ty(),
+        };
+        ValType::Ref(RefType { nullable: false, heap })
+    }
+
     /// The value in a slot.
     ///
     /// # Safety
@@ -127,7 +147,7 @@ impl Ref {
     /// When the table holds others.
     fn for_table(self, ty: TableType, store: &StoreOpaque) -> Result<VmRef, TypeMismatch> {
         if !Val::from(self).is_of(store, ValType::Ref(ty.element)) {
-            let found = RefType { nullable: true, heap: self.heap_type() };
+            let found = Val::from(self).exact_type(store);
             return Err(TypeMismatch::new("an element of a table".to_owned(), &ty.element, &found));
         }
         Ok(self.to_vm(store))
@@ -210,7 +230,7 @@ impl StoreOpaque {
 fn check_global(store: &StoreOpaque, ty: GlobalType, value: &Val) -> Result<(), TypeMismatch> {
     if !value.is_of(store, ty.content) {
         let what = "the value of a global".to_owned();
-        return Err(TypeMismatch::new(what, &ty.content, &value.ty()));
+        return Err(TypeMismatch::new(what, &ty.content, &value.exact_type(store)));
     }
     Ok(())
 }

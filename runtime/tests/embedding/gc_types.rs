@@ -1,11 +1,11 @@
-//! Types of structs, arrays and functions of several modules and of the host: which are the same, which fit where, and what
-//! constant expressions make of them.
+//! Types of structs, arrays and functions that modules and the host declare: what the host may put where generated code relies
+//! on a type.
 
 use wrun_runtime::{
-    AnyRef, ArrayRef, ArrayType, ConcreteType, Config, Engine, Error, ErrorKind, ExternRef,
-    ExternType, FieldType, Func, FuncType, Global, GlobalType, HeapType, I31, Instance, Limits,
-    Linker, Module, Ref, RefType, StorageType, Store, StructRef, StructType, SubType, Table,
-    TableType, Tag, TagType, TrapCode, TypeMismatch, Val, ValType,
+    AnyRef, ArrayRef, ArrayType, AsContextMut, Caller, ConcreteType, Engine, EqRef, Error,
+    ErrorKind, ExternRef, ExternType, FieldType, Func, FuncType, Global, GlobalType, HeapType, I31,
+    Instance, Limits, Linker, Module, Ref, RefType, StorageType, Store, StructRef, StructType,
+    SubType, Table, TableType, Tag, TagType, TypeMismatch, Val, ValType,
 };
 
 fn nullable(heap: HeapType) -> ValType {
@@ -16,112 +16,6 @@ fn type_mismatch<T>(result: Result<T, Error>) -> TypeMismatch {
     let Err(error) = result else { panic!("a refusal") };
     let ErrorKind::Type(mismatch) = error.kind() else { panic!("a mismatch of types: {error}") };
     mismatch.clone()
-}
-
-/// Instantiates the second module with the first one's exports.
-fn link(exporter: &str, importer: &str) -> Result<(Store<()>, Instance), Error> {
-    let engine = Engine::default();
-    let mut store = Store::new(&engine, ());
-    let mut linker = Linker::new(&engine);
-    let instance = linker.instantiate(&mut store, &Module::new(&engine, exporter)?)?;
-    linker.instance(&store, "m", instance)?;
-    let instance = linker.instantiate(&mut store, &Module::new(&engine, importer)?)?;
-    Ok((store, instance))
-}
-
-fn links(exporter: &str, importer: &str) -> bool {
-    match link(exporter, importer) {
-        Ok(_) => true,
-        Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::Link(_)), "{error}");
-            false
-        }
-    }
-}
-
-const TREES: &str = r#"
-    (rec
-        (type $tree (sub (struct (field (ref null $forest)))))
-        (type $forest (array (mut (ref null $tree)))))
-"#;
-
-#[test]
-fn equal_groups_of_two_modules_are_the_same() {
-    let exporter = format!(
-        r#"(module {TREES}
-            (global (export "g") (ref $tree) (struct.new $tree (ref.null none)))
-            (table (export "t") 1 (ref null $forest))
-            (func (export "f") (param (ref null $tree))))"#
-    );
-    let import = |types: &str| {
-        format!(
-            r#"(module (type (func)) {types}
-                (import "m" "g" (global (ref $tree)))
-                (import "m" "t" (table 1 (ref null $forest)))
-                (import "m" "f" (func (param (ref null $tree)))))"#
-        )
-    };
-    assert!(links(&exporter, &import(TREES)));
-    let other_order = r#"
-        (rec
-            (type $forest (array (mut (ref null $tree))))
-            (type $tree (sub (struct (field (ref null $forest))))))
-    "#;
-    let longer = TREES.replace(
-        "(array (mut (ref null $tree)))))",
-        "(array (mut (ref null $tree)))) (type (struct)))",
-    );
-    let last = TREES.replace("(sub (struct", "(sub final (struct");
-    let immutable = TREES.replace("(array (mut (ref null $tree)))", "(array (ref null $tree))");
-    for other in [other_order, &longer, &last, &immutable] {
-        assert_ne!(other, TREES);
-        let error = link(&exporter, &import(other)).unwrap_err();
-        let ErrorKind::Link(error) = error.kind() else { panic!("{error}") };
-        assert_eq!(error.problems.len(), 3, "{error}");
-    }
-}
-
-#[test]
-fn functions_may_be_of_a_subtype_and_globals_too() {
-    let types = r#"
-        (type $upper (sub (func)))
-        (type $lower (sub $upper (func)))
-        (type $final (func))
-        (type $object (sub (struct)))
-        (type $larger (sub $object (struct (field i32))))
-    "#;
-    let exporter = format!(
-        r#"(module {types}
-            (func (export "upper") (type $upper)) (func (export "lower") (type $lower))
-            (func $f (type $lower)) (elem declare func $f)
-            (global (export "func") (ref $lower) (ref.func $f))
-            (global (export "object") (ref $larger) (struct.new $larger (i32.const 1)))
-            (global (export "mutable") (mut (ref null $larger)) (ref.null none))
-            (table (export "table") 1 (ref null $larger)))"#
-    );
-    let fits =
-        |import: &str| links(&exporter, &format!(r#"(module {types} (import "m" {import}))"#));
-    assert!(fits(r#""upper" (func (type $upper))"#) && fits(r#""lower" (func (type $lower))"#));
-    assert!(fits(r#""lower" (func (type $upper))"#));
-    assert!(!fits(r#""upper" (func (type $lower))"#));
-    assert!(!fits(r#""upper" (func (type $final))"#));
-    for ty in ["(ref $lower)", "(ref $upper)", "(ref func)", "funcref", "(ref null $upper)"] {
-        assert!(fits(&format!(r#""func" (global {ty})"#)), "{ty}");
-    }
-    for ty in ["(ref $larger)", "(ref $object)", "(ref struct)", "structref", "eqref", "anyref"] {
-        assert!(fits(&format!(r#""object" (global {ty})"#)), "{ty}");
-    }
-    for ty in ["(ref array)", "i31ref", "externref", "(ref none)", "(mut (ref $larger))"] {
-        assert!(!fits(&format!(r#""object" (global {ty})"#)), "{ty}");
-    }
-    assert!(fits(r#""mutable" (global (mut (ref null $larger)))"#));
-    for ty in ["(mut (ref null $object))", "(ref null $larger)", "(mut (ref $larger))"] {
-        assert!(!fits(&format!(r#""mutable" (global {ty})"#)), "{ty}");
-    }
-    assert!(fits(r#""table" (table 1 (ref null $larger))"#));
-    for ty in ["(ref null $object)", "(ref $larger)", "anyref"] {
-        assert!(!fits(&format!(r#""table" (table 1 {ty})"#)), "{ty}");
-    }
 }
 
 #[test]
@@ -225,16 +119,16 @@ fn every_type_of_references_goes_through_registers() {
     let structure = engine.define_type(StructType { fields: [byte].into() }).unwrap();
     let array = engine.define_type(ArrayType { element: byte }).unwrap();
     let mut linker = Linker::new(&engine);
-    let swap = |any: Option<AnyRef>, eq: Option<wrun_runtime::EqRef>| (eq, any);
+    let swap = |any: Option<AnyRef>, eq: Option<EqRef>| (eq, any);
     linker.func_wrap("host", "swap", swap).unwrap();
-    let strict = |mut caller: wrun_runtime::Caller<'_, ()>,
+    let strict = |mut caller: Caller<'_, ()>,
                   any: AnyRef,
                   number: I31,
                   structure: StructRef,
                   array: ArrayRef,
                   external: ExternRef,
                   func: Func| {
-        wrun_runtime::AsContextMut::as_context_mut(&mut caller).gc();
+        AsContextMut::as_context_mut(&mut caller).gc();
         (func, external, array, structure, number, any)
     };
     linker.func_wrap("host", "strict", strict).unwrap();
@@ -277,107 +171,6 @@ fn every_type_of_references_goes_through_registers() {
     assert_eq!(null.call(&mut store, None).unwrap(), None);
     let zero = I31::wrapping_i32(0);
     assert_eq!(null.call(&mut store, Some(zero)).unwrap(), Some(zero), "which is not null");
-}
-
-const CONSTANTS: &str = r#"(module
-    (type $point (struct (field i32) (field (mut f64))))
-    (type $pair (struct (field anyref) (field (ref $point))))
-    (type $bytes (array (mut i8)))
-    (type $pairs (array (ref null $pair)))
-    (import "host" "value" (global $host externref))
-    (global (export "i31") (ref i31) (ref.i31 (i32.add (i32.const -8) (i32.const 1))))
-    (global $point (export "point") (ref $point) (struct.new $point (i32.const 3) (f64.const 0.5)))
-    (global (export "default") (ref $point) (struct.new_default $point))
-    (global (export "pair") (ref null $pair)
-        (struct.new $pair
-            (array.new_fixed $pairs 2
-                (struct.new $pair (ref.i31 (i32.const 1)) (struct.new_default $point))
-                (ref.null $pair))
-            (global.get $point)))
-    (global (export "bytes") (ref $bytes) (array.new $bytes (i32.const 0x101) (i32.const 3)))
-    (global (export "zeros") (ref $bytes) (array.new_default $bytes (i32.const 1000)))
-    (global (export "inside") anyref (any.convert_extern (global.get $host)))
-    (global (export "outside") externref (extern.convert_any (global.get $point)))
-    (table (export "table") 3 (ref $point) (struct.new $point (i32.const 9) (f64.const 1)))
-    (table $any (export "segment") 4 anyref)
-    (elem (table $any) (i32.const 1) anyref
-        (item (struct.new_default $point))
-        (item (ref.i31 (i32.const 5)))
-        (item (array.new_fixed $bytes 2 (i32.const 1) (i32.const 2)))))"#;
-
-#[test]
-fn constant_expressions_make_objects() {
-    for stress in [false, true] {
-        let engine = Engine::new(Config::new().gc_stress(stress)).unwrap();
-        let module = Module::new(&engine, CONSTANTS).unwrap();
-        let mut store = Store::new(&engine, ());
-        let host = ExternRef::new(&mut store, "host").unwrap();
-        let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
-        let host = Global::new(&mut store, ty, host.into()).unwrap();
-        let instance = Instance::new(&mut store, &module, &[host.into()]).unwrap();
-        store.gc();
-        let global = |store: &mut Store<()>, name: &str| {
-            instance.get_global(&*store, name).unwrap().get(store).unwrap_any_ref().unwrap()
-        };
-        assert_eq!(global(&mut store, "i31").as_i31(&store), I31::new_i32(-7));
-        let structure = |store: &mut Store<()>, name: &str| {
-            global(store, name).as_struct(&*store).unwrap().fields(store)
-        };
-        let point = structure(&mut store, "point");
-        assert_eq!((point[0].i32(), point[1].f64()), (Some(3), Some(0.5)));
-        let default = structure(&mut store, "default");
-        assert_eq!((default[0].i32(), default[1].f64()), (Some(0), Some(0.0)));
-        let pair = structure(&mut store, "pair");
-        let point = global(&mut store, "point");
-        assert!(wrun_runtime::GcRef::ref_eq(&store, pair[1].unwrap_any_ref().unwrap(), point));
-        let pairs = pair[0].unwrap_any_ref().unwrap().as_array(&store).unwrap();
-        let inner = pairs.get(&mut store, 0).unwrap().unwrap_any_ref().unwrap();
-        let inner = inner.as_struct(&store).unwrap().field(&mut store, 0).unwrap();
-        assert_eq!(inner.unwrap_any_ref().unwrap().as_i31(&store), I31::new_i32(1));
-        assert!(matches!(pairs.get(&mut store, 1), Some(Val::AnyRef(None))));
-        let bytes = global(&mut store, "bytes").as_array(&store).unwrap();
-        let found: Vec<_> = bytes.elements(&mut store).iter().map(Val::unwrap_i32).collect();
-        assert_eq!(found, [1, 1, 1]);
-        let zeros = global(&mut store, "zeros").as_array(&store).unwrap();
-        assert_eq!(zeros.len(&store), 1000);
-        assert!(zeros.elements(&mut store).iter().all(|element| element.i32() == Some(0)));
-        let inside = ExternRef::convert_any(global(&mut store, "inside"));
-        let data = inside.data(&store).unwrap();
-        assert_eq!(data.downcast_ref(), Some(&"host"));
-        let outside = instance.get_global(&store, "outside").unwrap().get(&mut store);
-        let outside = AnyRef::convert_extern(outside.unwrap_extern_ref().unwrap());
-        assert!(wrun_runtime::GcRef::ref_eq(&store, outside, point));
-
-        let element = |store: &mut Store<()>, name: &str, index| {
-            let table = instance.get_table(&*store, name).unwrap();
-            match table.get(store, index) {
-                Some(Ref::Any(any)) => any,
-                other => panic!("{other:?}"),
-            }
-        };
-        let first = element(&mut store, "table", 0).unwrap();
-        let last = element(&mut store, "table", 2).unwrap();
-        assert!(wrun_runtime::GcRef::ref_eq(&store, first, last), "evaluated once");
-        assert!(element(&mut store, "segment", 0).is_none());
-        assert!(element(&mut store, "segment", 1).unwrap().as_struct(&store).is_some());
-        assert_eq!(element(&mut store, "segment", 2).unwrap().as_i31(&store), I31::new_i32(5));
-        assert_eq!(
-            element(&mut store, "segment", 3).unwrap().as_array(&store).unwrap().len(&store),
-            2
-        );
-    }
-}
-
-#[test]
-fn a_constant_that_has_no_room_is_a_trap() {
-    let engine = Engine::default();
-    let module = r#"(module
-        (type $a (array i64))
-        (global (ref $a) (array.new_default $a (i32.const -1))))"#;
-    let module = Module::new(&engine, module).unwrap();
-    let mut store = Store::new(&engine, ());
-    let error = Instance::new(&mut store, &module, &[]).unwrap_err();
-    assert_eq!(error.trap().unwrap().code(), TrapCode::HeapExhausted);
 }
 
 #[test]

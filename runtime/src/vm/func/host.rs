@@ -31,6 +31,8 @@ pub(super) type ArrayFn = unsafe extern "C" fn(*mut VmHostFunc, *mut VmContextHe
 )]
 pub struct HostFuncDef {
     ty: FuncType,
+    /// The number of its type in the engine, when that is not the one that is a group of its own and final.
+    declared: Option<u32>,
     /// Native code for exactly this type; without it a trampoline of generated code calls `array`.
     native: Option<NonNull<u8>>,
     array: ArrayFn,
@@ -64,7 +66,7 @@ impl HostFuncDef {
     ) -> Self {
         let mut closure = Box::new(closure);
         let closure_pointer = NonNull::from(&mut *closure).cast();
-        Self { ty, native, array, _closure: closure, closure_pointer }
+        Self { ty, declared: None, native, array, _closure: closure, closure_pointer }
     }
 
     /// A function of any type whose closure takes arguments and leaves results in slices.
@@ -77,12 +79,23 @@ impl HostFuncDef {
         unsafe { Self::from_parts(ty, None, dynamic_entry::<T, F>, closure) }
     }
 
+    /// The same function, of the type with a number, which is `ty` by structure.
+    #[must_use]
+    pub(crate) fn declared_as(self, number: u32) -> Self {
+        Self { declared: Some(number), ..self }
+    }
+
     /// Its type.
     pub(crate) fn ty(&self) -> &FuncType {
         &self.ty
     }
 
-    /// Its context in a store, and the module that has its trampoline when it needs one.
+    /// The number of its type in the engine, which is the one that it was made for.
+    pub(crate) fn type_id(&self, engine: &Engine) -> u32 {
+        self.declared.unwrap_or_else(|| engine.types().id(&self.ty))
+    }
+
+    /// Its context in a store of the engine that it was made for, and the module that has its trampoline when it needs one.
     ///
     /// # Errors
     /// When the trampoline cannot be made.
@@ -91,7 +104,7 @@ impl HostFuncDef {
         engine: &Engine,
         store: *mut VmStoreContext,
     ) -> Result<(Box<VmHostFunc>, Option<Module>), Error> {
-        let type_id = engine.types().id(&self.ty);
+        let type_id = self.type_id(engine);
         let (entry, trampoline) = match self.native {
             Some(native) => (native, None),
             None => {
@@ -148,7 +161,9 @@ unsafe extern "C" fn dynamic_entry<T: 'static, F>(
             for (index, (value, &ty)) in given.iter().zip(results).enumerate() {
                 if !value.is_of((*store).opaque(), ty) {
                     let what = format!("result {index} of a host function");
-                    return Err(TypeMismatch::new(what, &ty, &value.ty()).into());
+                    return Err(
+                        TypeMismatch::new(what, &ty, &value.exact_type((*store).opaque())).into()
+                    );
                 }
                 *slots(index) = value.to_vm((*store).opaque());
             }

@@ -41,7 +41,7 @@ impl StoreOpaque {
     pub(crate) fn new_array(&mut self, number: u32, elements: Elements<'_>) -> Result<RootHandle> {
         let registered = self.engine.types().get(number);
         let ObjectLayout::Array(storage) = registered.objects else {
-            return Err(wrong_kind(CompositeKind::Array, &registered.ty));
+            return Err(wrong_kind("a new object", CompositeKind::Array, &registered.ty));
         };
         let len = match elements {
             Elements::Default(len) => {

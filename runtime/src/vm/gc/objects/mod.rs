@@ -81,7 +81,7 @@ impl StoreOpaque {
         if value.is_of(self, storage.unpacked()) {
             return Ok(());
         }
-        Err(TypeMismatch::new(what(), &storage, &value.ty()))
+        Err(TypeMismatch::new(what(), &storage, &value.exact_type(self)))
     }
 
     /// The value at an offset of an object whose type says that there is one.

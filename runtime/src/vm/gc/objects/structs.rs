@@ -40,7 +40,7 @@ impl StoreOpaque {
     pub(crate) fn new_struct(&mut self, number: u32, values: Option<&[Val]>) -> Result<RootHandle> {
         let registered = self.engine.types().get(number);
         let ObjectLayout::Struct(layout) = &registered.objects else {
-            return Err(wrong_kind(CompositeKind::Struct, &registered.ty));
+            return Err(wrong_kind("a new object", CompositeKind::Struct, &registered.ty));
         };
         if registered.ty.descriptor.is_some() {
             let ty = &registered.ty;
@@ -63,7 +63,7 @@ impl StoreOpaque {
     ) -> Result<RootHandle> {
         let registered = self.engine.types().get(number);
         let ObjectLayout::Struct(layout) = &registered.objects else {
-            return Err(wrong_kind(CompositeKind::Struct, &registered.ty));
+            return Err(wrong_kind("a new object", CompositeKind::Struct, &registered.ty));
         };
         let descriptor = descriptor.ok_or(TrapCode::NullDescriptorReference)?;
         let place = layout.descriptor.expect("validated: the type has a descriptor");
