@@ -101,6 +101,7 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         Proposal::CustomDescriptors => (DESCRIPTORS, false),
         Proposal::Simd
         | Proposal::MultiMemory
+        | Proposal::GC
         | Proposal::ExtendedConst
         | Proposal::TailCall
         | Proposal::RelaxedSimd

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use cranelift_codegen::{
     cursor::{Cursor, FuncCursor},
     ir::{
-        self, AliasRegion, AliasRegionData, Block, Endianness, Inst, InstBuilder, MemFlagsData,
-        Value,
+        self, AliasRegion, AliasRegionData, AliasRegionSet, Block, Endianness, Inst, InstBuilder,
+        MemFlagsData, StackSlot, Value,
     },
 };
 use wrun_module::{
@@ -63,6 +63,22 @@ impl Region {
         };
         AliasRegionData { user_id: self as u32, description: description.into() }
     }
+}
+
+/// How many regions the slots are divided among in which references wait for calls to return.
+const SLOT_REGIONS: u32 = 32;
+
+/// The region of a slot that a reference is kept in over calls. Only the instructions that put it there and fetch it again
+/// carry it; the collector's accesses happen in calls, which count as accesses to everything. Without a region each of
+/// these instructions would count so too. Slots share regions because a function can have more of them than of those.
+pub(super) fn slot_region(
+    regions: &mut AliasRegionSet,
+    _ty: ir::Type,
+    slot: StackSlot,
+    _offset: u32,
+) -> Option<AliasRegion> {
+    let user_id = Region::COUNT as u32 + slot.as_u32() % SLOT_REGIONS;
+    Some(regions.insert(AliasRegionData { user_id, description: "slot".into() }))
 }
 
 /// The instance's context in one function.

@@ -25,7 +25,7 @@ use target_lexicon::PointerWidth;
 use wrun_module::{FuncIndex, FuncType, TypeIndex, ValType};
 
 use super::{
-    context::Context,
+    context::{Context, slot_region},
     frame::Frame,
     traced::{Traced, declare_local},
 };
@@ -74,6 +74,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         func: &'f mut ir::Function,
     ) -> Self {
         let mut builder = FunctionBuilder::new(func, frontend);
+        builder.make_stack_map_alias_region(Box::new(slot_region));
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);

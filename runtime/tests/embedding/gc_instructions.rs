@@ -101,6 +101,7 @@ fn references_survive_that_objects_move() {
         r#"(module
         (type $node (struct (field i32) (field (mut (ref null $node)))))
         (type $nodes (array (mut (ref null $node))))
+        (global $first (mut (ref null $node)) (ref.null $node))
         (table $some 4 (ref null $node))
         (func $list (param $length i32) (result (ref null $node))
             (if (result (ref null $node)) (local.get $length)
@@ -125,11 +126,11 @@ fn references_survive_that_objects_move() {
             (local $nodes (ref $nodes))
             (local.set $nodes (array.new_fixed $nodes 3
                 (call $list (i32.const 1)) (call $list (i32.const 2)) (call $list (i32.const 3))))
-            (table.set $some (i32.const 0) (array.get $nodes (local.get $nodes) (i32.const 2)))
+            (global.set $first (array.get $nodes (local.get $nodes) (i32.const 2)))
             (table.set $some (i32.const 3) (array.get $nodes (local.get $nodes) (i32.const 1)))
             (array.set $nodes (local.get $nodes) (i32.const 2) (ref.null $node))
             (drop (call $list (i32.const 10)))
-            (i32.add (call $sum (table.get $some (i32.const 0)))
+            (i32.add (call $sum (global.get $first))
                 (i32.mul (i32.const 100) (call $sum (table.get $some (i32.const 3))))))
         (func $two (param $left (ref null $node)) (param $right (ref null $node))
             (result (ref null $node) i32 (ref null $node))

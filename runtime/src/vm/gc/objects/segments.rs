@@ -5,11 +5,10 @@
 use std::ops::Range;
 
 use wrun_module::{
-    DataIndex, ElemIndex, TrapCode,
+    DataIndex, ElemIndex, StorageType, TrapCode, ValType,
     gc::{array, array_size},
 };
 
-use super::super::heap::Heap;
 use crate::{
     Module,
     vm::{store::StoreOpaque, table::VmRef},
@@ -32,7 +31,9 @@ impl StoreOpaque {
         let bytes = u64::from(len) * u64::from(size);
         let bytes = self.data_part(&module, (instance, data), src, bytes)?;
         let array = self.allocate_array(ty, len, size)?;
-        self.filled_heap().bytes_mut(array, array::ELEMENTS, bytes.len()).copy_from_slice(bytes);
+        self.object_heap_mut()
+            .bytes_mut(array, array::ELEMENTS, bytes.len())
+            .copy_from_slice(bytes);
         Ok(array)
     }
 
@@ -49,7 +50,7 @@ impl StoreOpaque {
     ) -> Result<(), TrapCode> {
         let module = self.instance(segment.0).module().clone();
         let bytes = self.data_part(&module, segment, src, len)?;
-        self.filled_heap().bytes_mut(array, offset, bytes.len()).copy_from_slice(bytes);
+        self.object_heap_mut().bytes_mut(array, offset, bytes.len()).copy_from_slice(bytes);
         Ok(())
     }
 
@@ -99,7 +100,7 @@ impl StoreOpaque {
     /// Bytes that an element of a segment takes in an array.
     fn element_size(&self, (instance, elem): (usize, ElemIndex)) -> u32 {
         let ty = self.instance(instance).module().info().elements[elem.index()].ty;
-        wrun_module::StorageType::Val(wrun_module::ValType::Ref(ty)).size()
+        StorageType::Val(ValType::Ref(ty)).size()
     }
 
     /// Bytes of a data segment. `module` is the instance's.
@@ -129,12 +130,8 @@ impl StoreOpaque {
     /// Makes an array whose elements the caller has to fill before it does anything else with the store.
     fn allocate_array(&mut self, ty: u32, len: u32, size: u32) -> Result<u32, TrapCode> {
         let array = self.allocate_object(ty, array_size(len, size))?;
-        self.filled_heap().write(array, array::LENGTH, len.to_le_bytes());
+        self.object_heap_mut().write(array, array::LENGTH, len.to_le_bytes());
         Ok(array)
-    }
-
-    fn filled_heap(&mut self) -> &mut Heap {
-        self.gc.heap.as_mut().expect("there is an array")
     }
 }
 
