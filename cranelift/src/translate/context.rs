@@ -185,10 +185,19 @@ impl FuncTranslator<'_, '_> {
         self.invariant(store, layout::store_context::GC_BASE, POINTER)
     }
 
-    /// The code of a libcall.
+    /// The code of a libcall. In a cold block it is loaded where it is called, and may not be moved: outside of the loop
+    /// around, it would take a register from what runs more often.
     pub(super) fn libcall_code(&mut self, libcall: Libcall) -> Value {
+        let offset = libcall.index() * layout::POINTER_SIZE;
+        let block = self.builder.current_block();
+        if block.is_some_and(|block| self.builder.func.layout.is_cold(block)) {
+            let flags = MemFlagsData::trusted().with_readonly();
+            let vmctx = self.vmctx();
+            let array = self.ins().load(POINTER, flags, vmctx, context::LIBCALLS as i32);
+            return self.ins().load(POINTER, flags, array, offset as i32);
+        }
         let array = self.context_pointer(context::LIBCALLS);
-        self.invariant(array, libcall.index() * layout::POINTER_SIZE, POINTER)
+        self.invariant(array, offset, POINTER)
     }
 
     /// The engine's number of a type.

@@ -4,7 +4,7 @@
 //! computed from an index, or a range, that the object is known to have.
 
 use cranelift_codegen::ir::{
-    InstBuilder, MemFlagsData, Value, ValueDef,
+    InstBuilder, MemFlagsData, Value,
     condcodes::IntCC,
     types::{I32, I64},
 };
@@ -18,12 +18,6 @@ use super::{
     object::{Extension, NewObject, region_of},
 };
 use crate::traps::clif_trap;
-
-/// Up to so many elements are written by instructions of their own when their number is known.
-const UNROLLED: u64 = 8;
-
-/// Up to so many elements are written in a loop; the runtime is called for more, whose loop is a wider one.
-const SHORT: i64 = 32;
 
 impl FuncTranslator<'_, '_> {
     pub(in super::super) fn visit_array_new(&mut self, ty: u32) {
@@ -218,7 +212,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Bytes of `count` elements, in 64 bits: no overflow.
-    fn byte_count(&mut self, count: Value, storage: StorageType) -> Value {
+    pub(super) fn byte_count(&mut self, count: Value, storage: StorageType) -> Value {
         let count = self.ins().uextend(I64, count);
         self.ins().ishl_imm_u(count, i64::from(storage.size().trailing_zeros()))
     }
@@ -256,55 +250,5 @@ impl FuncTranslator<'_, '_> {
         let flags = self.trusted(Region::Fixed);
         self.ins().store(flags, length, object.address, array::LENGTH as i32);
         object
-    }
-
-    /// Writes a value to `count` elements. The first is [`array::ELEMENTS`] behind `address`; all are known to be in the array.
-    fn fill_elements(&mut self, address: Value, count: Value, field: FieldType, value: Value) {
-        let (size, flags) = (field.storage.size(), self.trusted(region_of(field, Region::Element)));
-        if let Some(count) = self.constant(count).filter(|&count| count <= UNROLLED) {
-            for index in 0..count as u32 {
-                let offset = array::ELEMENTS + index * size;
-                self.write_storage(flags, value, address, offset, field.storage);
-            }
-            return;
-        }
-        let [header, body, long, done] = [(); 4].map(|()| self.builder.create_block());
-        let place = self.builder.append_block_param(header, I64);
-        let bytes = self.byte_count(count, field.storage);
-        let end = self.ins().iadd(address, bytes);
-        let is_long = self.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, count, SHORT);
-        self.ins().brif(is_long, long, &[], header, &[address.into()]);
-        self.builder.seal_block(long);
-
-        self.builder.switch_to_block(header);
-        let finished = self.ins().icmp(IntCC::Equal, place, end);
-        self.ins().brif(finished, done, &[], body, &[]);
-        self.builder.seal_block(body);
-        self.builder.switch_to_block(body);
-        self.write_storage(flags, value, place, array::ELEMENTS, field.storage);
-        let next = self.ins().iadd_imm_u(place, i64::from(size));
-        self.ins().jump(header, &[next.into()]);
-        self.builder.seal_block(header);
-
-        self.builder.switch_to_block(long);
-        let first = self.ins().iadd_imm_u(address, i64::from(array::ELEMENTS));
-        let size = self.ins().iconst(I32, i64::from(size));
-        let [low, high] = self.bits_of(value);
-        self.call_libcall(Libcall::array_fill, &[first, count, size, low, high]);
-        self.ins().jump(done, &[]);
-
-        self.builder.seal_block(done);
-        self.builder.switch_to_block(done);
-    }
-
-    /// The value of an `i32` that is a constant.
-    fn constant(&self, value: Value) -> Option<u64> {
-        let ValueDef::Result(inst, _) = self.builder.func.dfg.value_def(value) else { return None };
-        match self.builder.func.dfg.insts[inst] {
-            cranelift_codegen::ir::InstructionData::UnaryImm { imm, .. } => {
-                Some(u64::from(imm.bits() as u32))
-            }
-            _ => None,
-        }
     }
 }

@@ -94,44 +94,27 @@ impl FuncTranslator<'_, '_> {
             self.ins().trapz(is_of, failure);
             return;
         }
-        // Otherwise null has no type to be read, and faults: a cast that fails.
-        let done = nullable.then(|| {
-            let (object, done) = (self.builder.create_block(), self.builder.create_block());
-            self.ins().brif(reference, object, &[], done, &[]);
-            self.builder.seal_block(object);
-            self.builder.switch_to_block(object);
-            done
-        });
-        if heap == HeapType::Eq {
-            let next = done.unwrap_or_else(|| self.builder.create_block());
-            let object = self.builder.create_block();
-            let is_i31 = self.i31_bit(reference);
-            self.ins().brif(is_i31, next, &[], object, &[]);
-            self.builder.seal_block(object);
-            self.builder.switch_to_block(object);
-            self.cast_object(reference, heap, nullable);
-            self.ins().jump(next, &[]);
-            self.builder.seal_block(next);
-            self.builder.switch_to_block(next);
-            return;
+        // Where to go on without a look at an object, when that can be.
+        let done = (nullable || heap == HeapType::Eq).then(|| self.builder.create_block());
+        if nullable && let Some(done) = done {
+            self.leave(reference, false, (done, None));
         }
         if !heap.is_func() {
             let is_i31 = self.i31_bit(reference);
-            self.ins().trapnz(is_i31, failure);
+            match done {
+                Some(done) if heap == HeapType::Eq => self.leave(is_i31, true, (done, None)),
+                _ => drop(self.ins().trapnz(is_i31, failure)),
+            }
         }
-        self.cast_object(reference, heap, nullable);
+        // Null that has not been ruled out has no type to be read, and faults: a cast that fails.
+        let null = (!nullable).then_some(TrapCode::CastFailure);
+        let is_of = self.test_of_object(reference, heap, null);
+        self.ins().trapz(is_of, failure);
         if let Some(done) = done {
             self.ins().jump(done, &[]);
             self.builder.seal_block(done);
             self.builder.switch_to_block(done);
         }
-    }
-
-    /// Traps unless the object, or null when that has not been ruled out, is of a type.
-    fn cast_object(&mut self, reference: Value, heap: HeapType, null_ruled_out: bool) {
-        let null = (!null_ruled_out).then_some(TrapCode::CastFailure);
-        let is_of = self.test_of_object(reference, heap, null);
-        self.ins().trapz(is_of, clif_trap(TrapCode::CastFailure));
     }
 
     /// Ends the block by a branch to one of two blocks, by whether the topmost reference is of `to`. All that is on the stack
@@ -202,26 +185,27 @@ impl FuncTranslator<'_, '_> {
         from: Option<RefType>,
         outcomes: [Outcome; 2],
     ) {
-        let leave = |translator: &mut Self, condition: Value, outcome: bool, when: bool| {
-            let (block, told) = outcomes[usize::from(outcome)];
-            let told: Vec<BlockArg> = told.into_iter().map(BlockArg::Value).collect();
-            let next = translator.builder.create_block();
-            if when {
-                translator.ins().brif(condition, block, &told, next, &[]);
-            } else {
-                translator.ins().brif(condition, next, &[], block, &told);
-            }
-            translator.builder.seal_block(next);
-            translator.builder.switch_to_block(next);
-        };
         if from.is_none_or(|from| from.nullable) {
-            leave(self, reference, target.nullable, false);
+            self.leave(reference, false, outcomes[usize::from(target.nullable)]);
         }
         let may_be_i31 = |from: RefType| matches!(from.heap, HeapType::Any | HeapType::Eq);
         if !target.heap.is_func() && from.is_none_or(may_be_i31) {
             let is_i31 = self.i31_bit(reference);
-            leave(self, is_i31, target.heap == HeapType::Eq, true);
+            self.leave(is_i31, true, outcomes[usize::from(target.heap == HeapType::Eq)]);
         }
+    }
+
+    /// Leaves for the outcome when the condition is not zero, as `when` says, or is; otherwise goes on in a new block.
+    fn leave(&mut self, condition: Value, when: bool, (block, told): Outcome) {
+        let told: Vec<BlockArg> = told.into_iter().map(BlockArg::Value).collect();
+        let next = self.builder.create_block();
+        if when {
+            self.ins().brif(condition, block, &told, next, &[]);
+        } else {
+            self.ins().brif(condition, next, &[], block, &told);
+        }
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     /// Whether an object, or a function, is of a type. When the reference may be null it traps as `null` says.

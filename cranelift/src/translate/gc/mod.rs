@@ -1,8 +1,8 @@
 //! Structs, arrays, and the references to them.
 //!
 //! - `object`: addresses, allocation, and access to what is in an object;
-//! - `structure`, `array`, `i31`: the instructions of each;
-//! - `cast`: whether a reference, or a function, is of a type.
+//! - `structure`, `array`, `i31`: the instructions of each; `fill`: the same value in many elements;
+//! - `cast`: whether a reference, or a function, is of a type; `descriptor`: and has a given descriptor.
 //!
 //! How objects lie in memory says `wrun_module::gc`.
 //!
@@ -15,6 +15,7 @@
 mod array;
 mod cast;
 mod descriptor;
+mod fill;
 mod i31;
 mod object;
 mod structure;

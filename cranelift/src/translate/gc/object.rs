@@ -8,8 +8,8 @@
 //!
 //! # Allocation
 //! An object goes where the last one ends, as long as that is below the limit; otherwise the libcall `gc_alloc` makes it.
-//! Between the allocation and the last of the stores that fill the object there is no call, so that no collector
-//! ever sees an object in the making.
+//! Between the allocation and the last of the stores that fill the object nothing can collect, so that no collector ever
+//! sees an object in the making: there is no call, but for that of `array_fill`, which is itself those stores.
 
 use cranelift_codegen::ir::{
     self, InstBuilder, MemFlagsData, Value,
@@ -158,25 +158,6 @@ impl FuncTranslator<'_, '_> {
             }
             ty => self.ins().iconst(clif_type(ty), 0),
         }
-    }
-
-    /// The bits of a field's value in two halves of 64 bits; of fewer the lowest, with anything above.
-    pub(super) fn bits_of(&mut self, value: Value) -> [Value; 2] {
-        let ty = self.type_of(value);
-        let low = match ty {
-            I64 => value,
-            ty if ty.is_vector() => {
-                let value = self.cast_vector(value, I64X2);
-                return [0, 1].map(|lane| self.ins().extractlane(value, lane));
-            }
-            ty if ty.is_int() => self.ins().uextend(I64, value),
-            ty => {
-                let flags = MemFlagsData::new();
-                let bits = self.ins().bitcast(ty.as_int(), flags, value);
-                if ty.bytes() == 8 { bits } else { self.ins().uextend(I64, bits) }
-            }
-        };
-        [low, self.ins().iconst(I64, 0)]
     }
 
     /// The lowest bit of a reference, which is set in an `i31` and in no reference to an object.
