@@ -2,7 +2,10 @@
 
 use std::{io, path::Path};
 
-use wrun::{Error, ErrorKind, ExternType, ImageError, LinkError, ParseError, Trap, TrapCode, wasi};
+use wrun::{
+    Error, ErrorKind, Exception, ExternType, ImageError, LinkError, ParseError, Trap, TrapCode,
+    wasi,
+};
 
 use crate::{exit::Exit, render::Failure};
 
@@ -22,6 +25,7 @@ pub(crate) fn of_error(error: Error, name: &str) -> Failure {
         ErrorKind::Image(image) => of_image_error(image, name),
         ErrorKind::Link(link) => of_link_error(link, name),
         ErrorKind::Trap(trap) => of_trap(trap),
+        ErrorKind::Exception(exception) => of_exception(exception, &error),
         ErrorKind::Exit(code) => Failure::ended(*code),
         ErrorKind::Host(why) if why.is::<wasi::NoThreadEntry>() => {
             cannot_run(format!("{name} cannot start threads")).cause(why.to_string())
@@ -137,6 +141,14 @@ fn of_trap(trap: &Trap) -> Failure {
         TrapCode::StackExhausted => failure.hint("`--max-stack SIZE` gives it a larger stack"),
         TrapCode::HeapExhausted => failure.hint("`--max-gc-heap SIZE` gives it a larger heap"),
         _ => failure,
+    }
+}
+
+fn of_exception(exception: &Exception, error: &Error) -> Failure {
+    let failure = Failure::new(Exit::Trapped, exception.to_string());
+    match error.backtrace() {
+        Some(backtrace) => failure.backtrace(backtrace),
+        None => failure,
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     CannotRun = 126,
     /// There is no such file.
     NotFound = 127,
-    /// The guest trapped.
+    /// The guest trapped, or threw an exception that nobody caught.
     Trapped = 134,
 }
 
@@ -36,7 +36,7 @@ const TABLE: &[(Exit, &str)] = &[
         "the file cannot be run: it is invalid, does not link, or is an image for another host",
     ),
     (Exit::NotFound, "the file was not found"),
-    (Exit::Trapped, "the program trapped"),
+    (Exit::Trapped, "the program trapped, or threw an exception that nobody caught"),
 ];
 
 /// The table as `--help` shows it.

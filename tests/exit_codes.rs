@@ -48,6 +48,24 @@ fn a_trap_of_the_start_function_is_one_too() {
 }
 
 #[test]
+fn an_exception_that_nobody_catches_is_shown_with_its_tag_values_and_place() {
+    let module = r#"(module
+        (tag $e (export "failed") (param i32 f64 externref))
+        (func $inner (throw $e (i32.const 404) (f64.const 0.5) (ref.null extern)))
+        (func $middle (call $inner))
+        (func (export "_start") (call $middle)))"#;
+    let outcome = World::with("m.wat", module).wrun(["m.wat"]).run().exits(134).stdout_is("");
+    let outcome = outcome.stderr_has("error: uncaught exception: tag `failed` (404, 0.5, null)");
+    let text = outcome.err();
+    let (inner, middle) = (text.find("inner"), text.find("middle"));
+    assert!(inner.is_some() && inner < middle, "innermost first:\n{text}");
+
+    let module = "(module (tag) (tag $own) (func (export \"_start\") (throw $own)))";
+    let outcome = World::with("m.wat", module).wrun(["m.wat"]).run().exits(134);
+    outcome.stderr_has("error: uncaught exception: tag 1\n");
+}
+
+#[test]
 fn wrong_usage_is_2() {
     let world = World::with("m.wat", HELLO);
     for args in [

@@ -73,6 +73,21 @@ impl Abi {
         signature
     }
 
+    /// The signature for a call that has handlers for exceptions, where it is not that of a call without.
+    ///
+    /// In a handler all registers have lost their values, whatever convention the callee has: the frames of generated code
+    /// and of the host that lie in between are left without restoring what they have saved. Of its internal convention
+    /// Cranelift knows that. Of the C convention it takes the opposite for granted, that the registers are preserved that a
+    /// callee preserves when it returns. But there is `winch`, the convention of another compiler: as it passes arguments
+    /// and at most one result it is the C convention, and nothing is preserved.
+    pub(crate) fn catching(&self, signature: &ir::Signature) -> Option<ir::Signature> {
+        if signature.call_conv != self.native {
+            return None;
+        }
+        debug_assert!(signature.returns.len() < 2, "a native function returns one result");
+        Some(ir::Signature { call_conv: CallConv::Winch, ..signature.clone() })
+    }
+
     /// Signature of an internal function: parameter 0 is the context.
     pub(crate) fn internal_signature(&self, ty: &FuncType) -> ir::Signature {
         let mut signature = ir::Signature::new(INTERNAL);

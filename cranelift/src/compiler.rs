@@ -12,7 +12,7 @@ use wrun_module::{
     ModuleInfo, ParsedModule, Progress, SubType, TypeIndex,
     image::{
         self, Metadata, Sections, Target, section,
-        tables::{AddressMap, FuncTable, NameTable, StackMapTable, TrapTable},
+        tables::{AddressMap, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable},
     },
     layout::ContextLayout,
 };
@@ -74,6 +74,8 @@ impl CraneliftCompiler {
         tables.push((section::ADDRESSES.to_owned(), addresses));
         let stack_maps = StackMapTable::encode(&mem::take(&mut linked.stack_maps));
         tables.push((section::STACK_MAPS.to_owned(), stack_maps));
+        let handlers = HandlerTable::encode(&linked.catching_calls);
+        tables.push((section::HANDLERS.to_owned(), handlers));
         image::write(&Sections {
             machine: match self.isa.triple().architecture {
                 Architecture::Aarch64(_) => elf::EM_AARCH64.0,

@@ -1,14 +1,15 @@
 //! [`CompiledFunc`]: what is kept of one compiled function until all are linked, in compact form.
 
 use cranelift_codegen::{
-    CodegenError, CompiledCode, FinalizedRelocTarget,
+    CodegenError, CompiledCode, ExceptionContextLoc, FinalizedMachCallSite,
+    FinalizedMachExceptionHandler, FinalizedRelocTarget,
     binemit::Reloc,
     ir::{self, ExternalName, Function},
     isa::TargetIsa,
 };
 use wrun_module::{
-    TrapCode,
-    image::tables::{AddressMap, StackMapEntry},
+    TagIndex, TrapCode,
+    image::tables::{AddressMap, CatchingCall, Handler, StackMapEntry},
 };
 
 use crate::{traps::module_trap, unwind::UnwindTarget};
@@ -31,6 +32,8 @@ pub(crate) struct CompiledFunc {
     pub(crate) stack_maps: Box<[StackMapEntry]>,
     /// Whether it accesses objects.
     pub(crate) uses_heap: bool,
+    /// The calls whose exceptions it handles, ascending.
+    pub(crate) catching_calls: Box<[CatchingCall]>,
     /// Its call frame instructions.
     pub(crate) unwind: Box<[u8]>,
 }
@@ -100,6 +103,7 @@ impl CompiledFunc {
             traps: traps.into_boxed_slice(),
             stack_maps: stack_maps(compiled)?,
             uses_heap: false,
+            catching_calls: catching_calls(compiled)?,
             unwind,
         })
     }
@@ -122,6 +126,36 @@ fn stack_maps(compiled: &CompiledCode) -> Result<Box<[StackMapEntry]>, Failure> 
         Ok((*after, map.entries().map(distance).collect::<Result<_, _>>()?))
     });
     maps.collect()
+}
+
+/// The calls whose exceptions have handlers.
+///
+/// Distances are made of what Cranelift gives for stack maps too, see [`stack_maps`]. A handler expects the stack pointer
+/// where the prologue has left it.
+fn catching_calls(compiled: &CompiledCode) -> Result<Box<[CatchingCall]>, Failure> {
+    let unexpected = || Failure::Other("unexpected entry in a table of handlers".to_owned());
+    let calls = compiled.buffer.call_sites().filter(|call| !call.exception_handlers.is_empty());
+    let catching = |call: FinalizedMachCallSite<'_>| {
+        let stack = call.frame_offset.ok_or_else(unexpected)?;
+        let (mut context, mut handlers) = (0, Vec::with_capacity(call.exception_handlers.len()));
+        for item in call.exception_handlers {
+            let (tag, offset) = match *item {
+                FinalizedMachExceptionHandler::Tag(tag, offset) => {
+                    (Some(TagIndex(tag.as_u32())), offset)
+                }
+                FinalizedMachExceptionHandler::Default(offset) => (None, offset),
+                // All registers are lost over the call, so it is in the frame.
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(offset)) => {
+                    context = stack.checked_sub(offset).ok_or_else(unexpected)?;
+                    continue;
+                }
+                FinalizedMachExceptionHandler::Context(_) => return Err(unexpected()),
+            };
+            handlers.push(Handler { tag, offset });
+        }
+        Ok(CatchingCall { return_offset: call.ret_addr, stack, context, handlers: handlers.into() })
+    };
+    calls.map(catching).collect()
 }
 
 /// The calls of a function; anything else that would need relocation is refused.

@@ -4,7 +4,7 @@ use cranelift_codegen::{isa::TargetIsa, settings::OptLevel};
 use target_lexicon::Architecture;
 use wrun_module::{
     CompileError, TrapCode,
-    image::tables::{AddressMap, StackMapEntry},
+    image::tables::{AddressMap, CatchingCall, StackMapEntry},
 };
 
 use crate::{
@@ -30,6 +30,8 @@ pub(crate) struct Linked {
     pub(crate) stack_maps: Vec<StackMapEntry>,
     /// Whether any function accesses objects.
     pub(crate) uses_heap: bool,
+    /// The calls whose exceptions have handlers, by the offset behind each.
+    pub(crate) catching_calls: Vec<CatchingCall>,
     /// The call frame instructions of each function.
     unwind: Vec<Box<[u8]>>,
     target: UnwindTarget,
@@ -93,6 +95,7 @@ pub(crate) fn link(
         addresses: Vec::with_capacity(funcs.iter().map(|func| func.addresses.len()).sum()),
         stack_maps: Vec::with_capacity(funcs.iter().map(|func| func.stack_maps.len()).sum()),
         uses_heap: funcs.iter().any(|func| func.uses_heap),
+        catching_calls: Vec::new(),
         unwind: Vec::with_capacity(funcs.len()),
         target: UnwindTarget::new(isa),
     };
@@ -110,6 +113,11 @@ pub(crate) fn link(
         linked.add_addresses(start, &func.addresses);
         let stack_maps = func.stack_maps.into_iter();
         linked.stack_maps.extend(stack_maps.map(|(after, map)| (start + after, map)));
+        linked.catching_calls.extend(func.catching_calls.into_iter().map(|mut call| {
+            call.return_offset += start;
+            call.handlers.iter_mut().for_each(|handler| handler.offset += start);
+            call
+        }));
         linked.unwind.push(func.unwind);
     }
     Ok(linked)
@@ -156,7 +164,10 @@ fn resolve(text: &mut [u8], start: u32, call: Call, callee: u32) -> Result<(), C
 
 #[cfg(test)]
 mod tests {
-    use wrun_module::{CompileError, CompileOptions, TrapCode, image::tables::AddressMap};
+    use wrun_module::{
+        CompileError, CompileOptions, TrapCode,
+        image::tables::{AddressMap, CatchingCall, Handler},
+    };
 
     use super::{Placement, link, resolve};
     use crate::{
@@ -173,6 +184,13 @@ mod tests {
             addresses: [(0, AddressMap::NONE), (1, 7)].into(),
             stack_maps: [(3, [8].into())].into(),
             uses_heap: false,
+            catching_calls: [CatchingCall {
+                return_offset: 3,
+                stack: 32,
+                context: 8,
+                handlers: [Handler { tag: None, offset: 4 }].into(),
+            }]
+            .into(),
             unwind: [].into(),
         }
     }
@@ -188,6 +206,9 @@ mod tests {
         assert_eq!(linked.text[21..80], [0xcc; 59]);
         assert_eq!(linked.traps, [(17, TrapCode::Unreachable), (81, TrapCode::Unreachable)]);
         assert_eq!(linked.addresses, [(17, 7), (80, AddressMap::NONE), (81, 7)]);
+        let catching = linked.catching_calls.iter();
+        let places = catching.map(|call| (call.return_offset, call.handlers[0].offset));
+        assert_eq!(places.collect::<Vec<_>>(), [(19, 20), (83, 84)]);
         assert_eq!(linked.stack_maps, [(19, [8].into()), (83, [8].into())]);
     }
 

@@ -15,8 +15,9 @@ fn translate(path: &Path) -> String {
         MemoryStyle::Reserved
     };
     let bytes = wat::parse_str(&source).unwrap_or_else(|error| panic!("{error}"));
-    let module = parse(&bytes, "custom-page-sizes".parse().expect("a known feature"))
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let module =
+        parse(&bytes, "custom-page-sizes,legacy-exceptions".parse().expect("a known feature"))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     clif_text(&module, &CompileOptions { memory_style, ..CompileOptions::default() })
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

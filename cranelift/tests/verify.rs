@@ -195,3 +195,9 @@ fn a_function_of_a_megabyte_is_translated_in_linear_time() {
     // Ten times the size; quadratic time would be a hundred times as long.
     assert!(large < small * 40, "{small:?} for a tenth, {large:?} for all");
 }
+
+#[test]
+fn all_modules_with_exceptions_become_code() {
+    let modules = compile_scripts(proposal(Proposal::ExceptionHandling));
+    assert!(modules > 5, "only {modules} modules");
+}

@@ -76,6 +76,7 @@ fn observe(engine: &Engine, bytes: &[u8]) -> Option<Observed> {
 fn show(values: &[Val]) -> String {
     let one = |value: &Val| match value {
         Val::FuncRef(func) => format!("funcref {}", func.is_some()),
+        Val::ExnRef(value) => format!("exnref {}", value.is_some()),
         Val::ExternRef(value) => format!("externref {}", value.is_some()),
         number => format!("{number:?}"),
     };

@@ -69,6 +69,8 @@ pub mod store_context {
     /// `u64`: offset behind the last byte that an object may have. An object that does not fit in front of it, or whose size
     /// is not known to be small, is made by the libcall [`gc_alloc`](crate::Libcall::gc_alloc).
     pub const GC_LIMIT: u32 = 40;
+    /// `u32`: the exception that was thrown, for the handler, which reads it before it does anything else.
+    pub const EXCEPTION: u32 = 48;
 }
 
 /// A function reference; references of type `func` are pointers to these, null is 0.

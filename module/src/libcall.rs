@@ -68,6 +68,8 @@ macro_rules! for_each_libcall {
             /// Makes an object of the type with a number in the engine, of `size` bytes, collecting garbage if need be. Only the
             /// type is written: the caller writes all else before its next call. Traps when there is no room.
             gc_alloc(type_id: i32, size: i64) -> i32;
+            /// Throws an exception, which is not null. Does not return: what follows is a handler, or the end of the program.
+            throw_ref(exception: i32);
         }
     };
 }

@@ -71,6 +71,8 @@ traps! {
     ArrayOutOfBounds = 17, "out of bounds array access";
     /// `ref.cast` of a reference to something else.
     CastFailure = 18, "cast failure";
+    /// `throw_ref` of a null reference.
+    NullExceptionReference = 20, "null exception reference";
     /// A struct is to be made, or a reference cast, with null as the descriptor.
     NullDescriptorReference = 32, "null descriptor reference";
     /// A cast of a reference to something that has another descriptor.

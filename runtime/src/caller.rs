@@ -1,8 +1,8 @@
 //! [`Caller`]: what a host function sees of the instance that calls it.
 
 use crate::{
-    AsContext, AsContextMut, Engine, Extern, Instance, SharedMemory, StoreContext, StoreContextMut,
-    WasmBacktrace, store::StoreInner,
+    AsContext, AsContextMut, Engine, Error, Exn, Extern, Instance, SharedMemory, StoreContext,
+    StoreContextMut, WasmBacktrace, store::StoreInner,
 };
 
 /// The store that a host function is called in, and the instance that calls it.
@@ -60,6 +60,41 @@ impl<'a, T: 'static> Caller<'a, T> {
         let memory = store.instance(self.instance?).default_memory()?;
         let memory = store.memory(memory).shared()?;
         Some(SharedMemory::of(store.engine(), memory.clone()))
+    }
+
+    /// The error that throws an exception in the WebAssembly that called, when the host function gives it.
+    ///
+    /// ```
+    /// use wrun_runtime::{Caller, Engine, Exn, FuncType, Linker, Module, Store, Tag, TagType, ValType};
+    ///
+    /// let engine = Engine::default();
+    /// let module = Module::new(&engine, r#"
+    ///     (module
+    ///         (import "host" "failed" (tag $failed (param i32)))
+    ///         (import "host" "read" (func $read))
+    ///         (func (export "run") (result i32)
+    ///             (block $h (result i32)
+    ///                 (try_table (catch $failed $h) (call $read))
+    ///                 (i32.const 0))))
+    /// "#)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let failed = Tag::new(&mut store, &TagType { func: FuncType::new([ValType::I32], []) })?;
+    /// let mut linker = Linker::new(&engine);
+    /// linker.define(&mut store, "host", "failed", failed)?;
+    /// linker.func_wrap("host", "read", move |mut caller: Caller<'_, ()>| {
+    ///     let exception = Exn::new(&mut caller, failed, &[5.into()])?;
+    ///     Err::<(), _>(caller.throw(exception))
+    /// })?;
+    /// let instance = linker.instantiate(&mut store, &module)?;
+    /// let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
+    /// assert_eq!(run.call(&mut store, ())?, 5);
+    /// # Ok::<(), wrun_runtime::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// When the exception is another store's or its scope has ended.
+    pub fn throw(&mut self, exception: Exn) -> Error {
+        self.store.throw(exception)
     }
 
     /// Where the program is: the frames of WebAssembly that lead to this call.

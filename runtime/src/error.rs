@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use wrun_module::{CompileError, ParseError, TrapCode, image::ImageError};
 
-use crate::{LinkError, Trap, WasmBacktrace};
+use crate::{Exception, LinkError, Trap, WasmBacktrace};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,6 +46,8 @@ pub enum ErrorKind {
     Link(LinkError),
     /// The program did what is not allowed.
     Trap(Trap),
+    /// The program threw an exception, and nobody in it caught it.
+    Exception(Exception),
     /// The program ended itself, with this code.
     Exit(i32),
     /// A value or function is not of the type that was asked for.
@@ -84,26 +86,26 @@ impl TypeMismatch {
 
 impl Error {
     #[cold]
-    fn new(kind: ErrorKind) -> Self {
+    pub(crate) fn of_kind(kind: ErrorKind) -> Self {
         Self(Box::new(Inner { kind, context: Vec::new(), backtrace: None }))
     }
 
     /// The program ends itself, with a code for the system. A host function that gives it ends the program without a trap.
     pub fn exit(code: i32) -> Self {
-        Self::new(ErrorKind::Exit(code))
+        Self::of_kind(ErrorKind::Exit(code))
     }
 
     /// The failure of a host function, from an error or a text.
     pub fn host(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::new(ErrorKind::Host(error.into()))
+        Self::of_kind(ErrorKind::Host(error.into()))
     }
 
     pub(crate) fn limit(what: String) -> Self {
-        Self::new(ErrorKind::Limit(what))
+        Self::of_kind(ErrorKind::Limit(what))
     }
 
     pub(crate) fn usage(what: String) -> Self {
-        Self::new(ErrorKind::Usage(what))
+        Self::of_kind(ErrorKind::Usage(what))
     }
 
     pub(crate) fn stack(error: io::Error) -> Self {
@@ -111,12 +113,12 @@ impl Error {
     }
 
     pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::new(ErrorKind::File { path: path.into(), source })
+        Self::of_kind(ErrorKind::File { path: path.into(), source })
     }
 
     #[cfg_attr(feature = "cranelift", allow(dead_code, reason = "without a compiler only"))]
     pub(crate) fn no_compiler() -> Self {
-        Self::new(ErrorKind::NoCompiler)
+        Self::of_kind(ErrorKind::NoCompiler)
     }
 
     /// Says what was being done; shown before all else.
@@ -157,6 +159,14 @@ impl Error {
         }
     }
 
+    /// The exception, if it is one that nobody has caught.
+    pub fn exception(&self) -> Option<&Exception> {
+        match &self.0.kind {
+            ErrorKind::Exception(exception) => Some(exception),
+            _ => None,
+        }
+    }
+
     /// Where the program was, if it ran.
     pub fn backtrace(&self) -> Option<&WasmBacktrace> {
         self.trap().map(Trap::backtrace).or(self.0.backtrace.as_ref())
@@ -175,6 +185,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::File { path, .. } => write!(f, "cannot read `{}`", path.display()),
             ErrorKind::Link(error) => error.fmt(f),
             ErrorKind::Trap(trap) => trap.fmt(f),
+            ErrorKind::Exception(exception) => exception.fmt(f),
             ErrorKind::Exit(code) => write!(f, "the program ended itself with code {code}"),
             ErrorKind::Type(error) => error.fmt(f),
             ErrorKind::Limit(text) | ErrorKind::Usage(text) => f.write_str(text),
@@ -229,7 +240,7 @@ macro_rules! error_from {
             impl From<$source> for Error {
                 #[cold]
                 fn from(error: $source) -> Self {
-                    Self::new(ErrorKind::$kind(error))
+                    Self::of_kind(ErrorKind::$kind(error))
                 }
             }
         )*
@@ -248,7 +259,7 @@ error_from! {
 #[cfg(feature = "wat")]
 impl From<wat::Error> for Error {
     fn from(error: wat::Error) -> Self {
-        Self::new(ErrorKind::Text(error))
+        Self::of_kind(ErrorKind::Text(error))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{fmt, marker::PhantomData};
 use crate::{
     AsContext, AsContextMut, StoreContext, StoreContextMut,
     store::StoreId,
-    vm::{OwnedToken, ScopeMark, SlotName},
+    vm::{OwnedToken, ScopeMark, SlotName, StoreOpaque},
 };
 
 /// The name of a reference in a store, which is valid until the scope ends that it was made in.
@@ -97,8 +97,8 @@ pub trait GcRef: Copy + Sealed {
     /// When the reference is another store's or its scope has ended.
     fn to_owned_ref(self, mut store: impl AsContextMut) -> OwnedRef<Self> {
         let mut store = store.as_context_mut();
-        let (index, token) = store.opaque_mut().own_root(self.handle(INTERNAL));
-        OwnedRef { store: store.opaque().id(), index, token, ty: PhantomData }
+        let reference = store.opaque().reference(self.handle(INTERNAL));
+        OwnedRef::new(store.opaque_mut(), reference)
     }
 
     /// Whether two references are to the same object.
@@ -121,6 +121,17 @@ pub struct OwnedRef<R> {
 }
 
 impl<R: GcRef> OwnedRef<R> {
+    /// Of a reference as generated code has it, which is to an object that `R` is for.
+    pub(crate) fn new(store: &mut StoreOpaque, reference: u32) -> Self {
+        let (index, token) = store.own_reference(reference);
+        Self { store: store.id(), index, token, ty: PhantomData }
+    }
+
+    /// The reference as generated code has it, until something may collect; nothing in another store.
+    pub(crate) fn reference_in(&self, store: &StoreOpaque) -> Option<u32> {
+        (store.id() == self.store).then(|| store.owned_reference(self.index, &self.token))
+    }
+
     /// A reference to the object in the scope that is open.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::{Caller, Engine, vm::StoreOpaque};
+use crate::{Caller, Engine, Error, Exn, vm::StoreOpaque};
 
 /// Which store something belongs to. No two stores of a process have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +106,15 @@ impl<T: 'static> Store<T> {
         self.inner.opaque.engine()
     }
 
+    /// The error that throws an exception: a host function that gives it to its caller throws the exception in the WebAssembly
+    /// that called it.
+    ///
+    /// # Panics
+    /// When the exception is another store's or its scope has ended.
+    pub fn throw(&mut self, exception: Exn) -> Error {
+        self.as_context_mut().throw(exception)
+    }
+
     /// Bounds what is allocated from now on; what there is stays.
     pub fn set_limits(&mut self, limits: StoreLimits) {
         self.inner.opaque.set_limits(limits);
@@ -186,6 +195,14 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
 
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
         &mut self.0.opaque
+    }
+
+    /// The error that throws an exception, as [`Store::throw`] gives it.
+    ///
+    /// # Panics
+    /// When the exception is another store's or its scope has ended.
+    pub fn throw(&mut self, exception: Exn) -> Error {
+        exception.throw(self.opaque_mut())
     }
 
     /// Frees all objects that nobody can reach, as [`Store::gc`] does.

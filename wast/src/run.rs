@@ -196,9 +196,7 @@ impl<'o> Runner<'o> {
             WastDirective::AssertUnlinkable { module, message, .. } => {
                 self.assert_unlinkable(module, message)
             }
-            WastDirective::AssertException { .. } => {
-                Ok(Outcome::Skipped("exceptions are not implemented"))
-            }
+            WastDirective::AssertException { exec, .. } => self.assert_exception(exec),
             WastDirective::AssertSuspension { .. } => {
                 Ok(Outcome::Skipped("stack switching is not implemented"))
             }

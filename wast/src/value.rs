@@ -51,6 +51,7 @@ fn hierarchy(ty: &HeapType<'_>) -> Option<EngineType> {
         | AbstractHeapType::Array
         | AbstractHeapType::I31
         | AbstractHeapType::None => Some(EngineType::Any),
+        AbstractHeapType::Exn | AbstractHeapType::NoExn => Some(EngineType::Exn),
         _ => None,
     }
 }
@@ -191,6 +192,8 @@ fn val_text(store: &Store<()>, value: &Val, shape: Option<&V128Pattern>) -> Stri
         },
         Val::AnyRef(None) => "(ref.null any)".to_owned(),
         Val::AnyRef(Some(reference)) => any_text(store, *reference),
+        Val::ExnRef(None) => "(ref.null exn)".to_owned(),
+        Val::ExnRef(Some(_)) => "(ref.exn)".to_owned(),
     }
 }
 

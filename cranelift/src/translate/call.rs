@@ -3,7 +3,7 @@
 //! What a convention looks like is said in `abi`; here arguments are put where it wants them, and results fetched.
 
 use cranelift_codegen::ir::{
-    ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, StackSlotData,
+    ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef, StackSlotData,
     StackSlotKind, UserExternalName, Value, types,
 };
 use wrun_module::{
@@ -145,14 +145,12 @@ impl<'m> FuncTranslator<'_, 'm> {
         args.extend([callee_context, self.vmctx()]);
         self.pop_all(ty.params(), &mut args);
         if ty.results().len() < 2 {
-            let call = self.call_with(callee, &args);
-            self.push_inst_results(call, ty.results());
+            self.call_with(callee, &args, ty.results());
             return;
         }
         let out_pointer = self.results_pointer(ty.results().len() - 1);
         args.push(out_pointer);
-        let call = self.call_with(callee, &args);
-        self.push_inst_results(call, &ty.results()[..1]);
+        self.call_with(callee, &args, &ty.results()[..1]);
         for (&ty, offset) in ty.results()[1..].iter().zip((0..).step_by(value::SIZE as usize)) {
             let flags = MemFlagsData::new().with_notrap();
             let result = self.ins().load(clif_type(ty), flags, out_pointer, offset);
@@ -165,15 +163,7 @@ impl<'m> FuncTranslator<'_, 'm> {
         let mut args = Vec::with_capacity(ty.params().len() + 1);
         args.push(self.vmctx());
         self.pop_all(ty.params(), &mut args);
-        let call = self.call_with(callee, &args);
-        self.push_inst_results(call, ty.results());
-    }
-
-    fn call_with(&mut self, callee: Callee, args: &[Value]) -> Inst {
-        match callee {
-            Callee::Direct(func) => self.ins().call(func, args),
-            Callee::Indirect(signature, code) => self.ins().call_indirect(signature, code, args),
-        }
+        self.call_with(callee, &args, ty.results());
     }
 
     /// The address of room for `count` results, until the next call.

@@ -177,7 +177,6 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// What references to objects count from.
-    #[allow(dead_code, reason = "used as soon as instructions for objects are translated")]
     pub(super) fn heap_base(&mut self) -> Value {
         // Whoever instantiates the module makes sure that there is a heap, so that its base never changes.
         self.context.uses_heap = true;

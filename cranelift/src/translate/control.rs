@@ -105,6 +105,10 @@ impl<'m> FuncTranslator<'_, 'm> {
                 self.begin_else(edge);
             }
             FrameKind::Loop { header } => self.builder.seal_block(header),
+            FrameKind::TryTable(clauses) => self.end_try_table(clauses),
+            kind @ (FrameKind::Try { .. } | FrameKind::Catch(_)) => {
+                self.end_try(kind, self.frames.len());
+            }
             FrameKind::Block | FrameKind::Function => {}
         }
         if self.top_frame().exit_used {
@@ -223,11 +227,11 @@ impl<'m> FuncTranslator<'_, 'm> {
     }
 
     /// The innermost frame.
-    fn top_frame(&mut self) -> &mut Frame<'m> {
+    pub(super) fn top_frame(&mut self) -> &mut Frame<'m> {
         self.frames.last_mut().expect("validated code ends with its outermost frame")
     }
 
-    fn push_frame(&mut self, kind: FrameKind, blockty: BlockType) {
+    pub(super) fn push_frame(&mut self, kind: FrameKind, blockty: BlockType) {
         let (params, results) = self.block_type(blockty);
         let height = self.height() - params.len();
         self.frames.push(Frame { kind, params, results, height, exit: None, exit_used: false });
@@ -251,7 +255,7 @@ impl<'m> FuncTranslator<'_, 'm> {
     }
 
     /// Jumps from the end of the innermost frame's code to its exit, unless that end cannot be reached.
-    fn jump_to_exit(&mut self) {
+    pub(super) fn jump_to_exit(&mut self) {
         if self.reachable {
             let (exit, types) = {
                 let frame = self.top_frame();

@@ -26,6 +26,8 @@ macro_rules! forward {
     (@simd $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@function_references $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@tail_call $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@exceptions $($rest:tt)*) => { forward!(translated $($rest)*); };
+    (@legacy_exceptions $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@relaxed_simd $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@gc $($rest:tt)*) => { forward!(translated $($rest)*); };
     (@custom_descriptors $($rest:tt)*) => { forward!(translated $($rest)*); };

@@ -6,6 +6,8 @@
 use cranelift_codegen::ir::{Block, Inst, Value};
 use wrun_module::ValType;
 
+use super::exception::{legacy::Caught, try_table::Clause};
+
 /// A block that is open.
 pub(super) struct Frame<'m> {
     /// Which instruction opened it.
@@ -35,6 +37,15 @@ pub(super) enum FrameKind {
     },
     /// `if` before its `else`.
     If(ElseEdge),
+    /// `try_table`.
+    TryTable(Vec<Clause>),
+    /// `try` before its first clause.
+    Try {
+        /// Where its exceptions go; made when a call first may lead there.
+        landing: Option<Block>,
+    },
+    /// `try` from its first clause on.
+    Catch(Caught),
 }
 
 /// Where the condition of an `if` leads when it is zero.

@@ -55,6 +55,12 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) signatures: HashMap<(TypeIndex, Convention), SigRef>,
     /// Room for results behind the first of native callees; shared by all calls, as large as the largest needs.
     pub(super) results_slot: Option<StackSlot>,
+    /// How many blocks are open whose exceptions are caught.
+    pub(super) open_tries: u32,
+    /// The signatures with which calls are made that have handlers, by those of calls without.
+    pub(super) catching_signatures: HashMap<SigRef, SigRef>,
+    /// Functions that have been called directly with handlers, by those without.
+    pub(super) catching_funcs: HashMap<FuncRef, FuncRef>,
     /// Which values the collector has to know of.
     pub(super) traced: Traced,
     /// The operand stack.
@@ -107,6 +113,9 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             callees: HashMap::new(),
             signatures: HashMap::new(),
             results_slot: None,
+            open_tries: 0,
+            catching_signatures: HashMap::new(),
+            catching_funcs: HashMap::new(),
             traced,
             stack: Vec::new(),
             block_args: Vec::new(),

@@ -4,6 +4,7 @@
 //! [`FuncTranslator`] in the file of its family:
 //!
 //! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
+//! - `exception`: exceptions, and calls that they may come out of;
 //! - `variable`, `reference`, `table`, `memory`, `atomic`, `bulk`: locals, globals, references and what an instance owns;
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors;
@@ -22,6 +23,7 @@ mod context;
 mod control;
 mod conversion;
 mod dispatch;
+mod exception;
 mod float;
 mod frame;
 mod function;
@@ -111,12 +113,23 @@ fn skip(
 ) -> wasmparser::Result<()> {
     translator.builder.set_srcloc(source_loc(reader.original_position()));
     match reader.read()? {
-        Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+        Operator::Block { .. }
+        | Operator::Loop { .. }
+        | Operator::If { .. }
+        | Operator::TryTable { .. }
+        | Operator::Try { .. } => {
             translator.skipped_frames += 1;
         }
-        Operator::End if translator.skipped_frames > 0 => translator.skipped_frames -= 1,
+        Operator::End | Operator::Delegate { .. } if translator.skipped_frames > 0 => {
+            translator.skipped_frames -= 1;
+        }
         Operator::End => translator.visit_end(),
+        Operator::Delegate { relative_depth } => translator.visit_delegate(relative_depth),
         Operator::Else if translator.skipped_frames == 0 => translator.visit_else(),
+        Operator::Catch { tag_index } if translator.skipped_frames == 0 => {
+            translator.visit_catch(tag_index);
+        }
+        Operator::CatchAll if translator.skipped_frames == 0 => translator.visit_catch_all(),
         _ => {}
     }
     Ok(())

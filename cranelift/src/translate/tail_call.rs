@@ -37,7 +37,7 @@ impl FuncTranslator<'_, '_> {
         let callee = self.callee(func);
         match self.env.abi.convention(info, func) {
             Convention::Native => {
-                self.call_native(Callee::Direct(callee), self.vmctx(), ty);
+                self.leave_tries(|this| this.call_native(Callee::Direct(callee), this.vmctx(), ty));
                 self.return_from_stack();
             }
             Convention::Internal => {
@@ -87,8 +87,16 @@ impl FuncTranslator<'_, '_> {
         self.builder.switch_to_block(native);
         self.push_all(&args[1..]);
         let signature = self.indirect_signature(ty, Convention::Native);
-        self.call_native(Callee::Indirect(signature, callee.native), callee.context, func_type);
+        let native = Callee::Indirect(signature, callee.native);
+        self.leave_tries(|this| this.call_native(native, callee.context, func_type));
         self.return_from_stack();
         self.reachable = false;
+    }
+
+    /// Makes a call that stands for a tail call: the blocks around it have been left by then, and their handlers are not asked.
+    fn leave_tries(&mut self, call: impl FnOnce(&mut Self)) {
+        let open_tries = std::mem::take(&mut self.open_tries);
+        call(self);
+        self.open_tries = open_tries;
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Images are code. The checksum tells a damaged image from a whole one; it does not tell whose image it is.
 
+mod handlers;
 mod read;
 mod stack_maps;
 pub mod tables;
@@ -19,7 +20,7 @@ pub use write::{Sections, write};
 use crate::{CompileOptions, DataLayout, ModuleInfo};
 
 /// The version an image must have been made by. Any change to code or layout changes the version of the crate.
-pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 4");
+pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 5");
 
 /// The first bytes of every ELF file.
 pub const MAGIC: &[u8] = b"\x7fELF";
@@ -51,6 +52,8 @@ pub mod section {
     pub const ADDRESSES: &str = ".wrun.addresses";
     /// [`StackMapTable`](super::tables::StackMapTable).
     pub const STACK_MAPS: &str = ".wrun.stackmaps";
+    /// [`HandlerTable`](super::tables::HandlerTable).
+    pub const HANDLERS: &str = ".wrun.handlers";
     /// [`NameTable`](super::tables::NameTable).
     pub const NAMES: &str = ".wrun.names";
     /// Prefix of the module's DWARF sections; what follows is their name in the module, `.debug_info` for one.

@@ -9,7 +9,7 @@ use object::{
 
 use super::{
     MAGIC, Metadata, Target, VERSION, section,
-    tables::{AddressMap, FuncTable, NameTable, StackMapTable, TrapTable},
+    tables::{AddressMap, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable},
     write::{CHECKSUM_SIZE, PAGE, checksum},
 };
 
@@ -49,6 +49,7 @@ pub struct Image {
     traps: Range<usize>,
     addresses: Range<usize>,
     stack_maps: Range<usize>,
+    handlers: Range<usize>,
     names: Range<usize>,
     dwarf: Vec<(String, Range<usize>)>,
 }
@@ -100,6 +101,7 @@ impl Image {
             traps: sections.get(section::TRAPS)?,
             addresses: sections.get(section::ADDRESSES)?,
             stack_maps: sections.get(section::STACK_MAPS)?,
+            handlers: sections.get(section::HANDLERS)?,
             names: sections.get(section::NAMES)?,
             dwarf: sections.dwarf(),
         };
@@ -139,6 +141,7 @@ impl Image {
         if TrapTable::new(&bytes[self.traps.clone()]).is_none()
             || AddressMap::new(&bytes[self.addresses.clone()]).is_none()
             || StackMapTable::new(&bytes[self.stack_maps.clone()]).is_none()
+            || HandlerTable::new(&bytes[self.handlers.clone()]).is_none()
             || NameTable::new(&bytes[self.names.clone()]).is_none()
         {
             return damaged("one of its tables is wrong");
@@ -203,6 +206,11 @@ impl Image {
     /// Where frames hold references to objects.
     pub fn stack_maps<'a>(&self, bytes: &'a [u8]) -> StackMapTable<'a> {
         StackMapTable::new(&bytes[self.stack_maps.clone()]).unwrap_or_default()
+    }
+
+    /// Where exceptions go that come out of calls.
+    pub fn handlers<'a>(&self, bytes: &'a [u8]) -> HandlerTable<'a> {
+        HandlerTable::new(&bytes[self.handlers.clone()]).unwrap_or_default()
     }
 
     /// Names of functions.

@@ -3,6 +3,7 @@
 //! Each is a slice of bytes that is checked once for its overall shape; entries are read one by one, in
 //! little-endian order, when somebody asks. Offsets of code count from the start of `.text`.
 
+pub use super::handlers::{CatchingCall, Handler, HandlerTable, Handlers};
 pub use super::stack_maps::{StackMap, StackMapEntry, StackMapTable};
 use crate::TrapCode;
 

@@ -106,6 +106,11 @@ impl Instance {
         self.get_export(store, name)?.into_global()
     }
 
+    /// An exported tag.
+    pub fn get_tag(&self, store: impl AsContext, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.into_tag()
+    }
+
     /// An exported function whose type is known to the Rust compiler.
     ///
     /// # Errors

@@ -14,7 +14,10 @@ use std::{
 use rustix::fs::{MemfdFlags, memfd_create};
 use wrun_module::{
     ModuleInfo, TrapCode,
-    image::{Image, ImageError, tables::StackMap},
+    image::{
+        Image, ImageError,
+        tables::{Handlers, StackMap},
+    },
 };
 
 use super::mapping::Mapping;
@@ -169,6 +172,16 @@ impl ActiveCode {
         offset.map(|offset| maps.find(offset)).unwrap_or_default()
     }
 
+    /// The handlers for exceptions out of the call that returns to an address.
+    pub(super) fn handlers_at(&self, return_address: usize) -> Option<Handlers<'_>> {
+        let handlers = self.code.image.handlers(self.code.bytes());
+        if handlers.is_empty() {
+            return None;
+        }
+        let offset = return_address.checked_sub(self.addresses().start)?;
+        handlers.find(u32::try_from(offset).ok()?)
+    }
+
     /// Address of a defined function, by its position among them.
     pub(crate) fn function(&self, position: usize) -> Option<NonNull<u8>> {
         self.address_of(self.code.image.funcs(self.code.bytes()).get(position)?.0)
@@ -191,7 +204,8 @@ impl ActiveCode {
         self.address_of(trampolines.get(first + position as usize)?.0)
     }
 
-    fn address_of(&self, offset: u32) -> Option<NonNull<u8>> {
+    /// The address of an offset in the code.
+    pub(super) fn address_of(&self, offset: u32) -> Option<NonNull<u8>> {
         let addresses = self.addresses();
         let address =
             addresses.start.checked_add(offset as usize).filter(|at| *at < addresses.end)?;

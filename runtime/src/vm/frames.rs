@@ -1,7 +1,10 @@
 //! Walks the frames of generated code by their frame pointers. Also called in a signal handler: nothing here
 //! allocates or locks.
 
+use std::ops::ControlFlow;
+
 use super::{activation::Activation, layout::VmStoreContext};
+use crate::Module;
 
 /// The most frames that are kept.
 const MAX_FRAMES: usize = 64;
@@ -101,7 +104,11 @@ pub(super) unsafe fn walk(
         // SAFETY: activations that have not ended are alive, and their frames are for as long as they are.
         unsafe {
             let current: &Activation = &*activation;
-            walk_activation(current, exit, &mut visit);
+            let mut visit = |frame, _: &Module| {
+                visit(frame);
+                ControlFlow::<()>::Continue(())
+            };
+            let _ = walk_activation(current, exit, &mut visit);
             let (fp, pc) = current.previous_exit;
             exit = Exit { pc, fp, is_return: true };
             activation = current.outer;
@@ -109,20 +116,27 @@ pub(super) unsafe fn walk(
     }
 }
 
-/// Visits the frames of one stay, up to the first that is not the store's code.
+/// Visits the frames of one stay, with the modules whose code they are of, up to the first that is not the store's code, or
+/// to the one where `visit` breaks off.
 ///
 /// # Safety
 /// As for [`walk`].
-unsafe fn walk_activation(activation: &Activation, exit: Exit, visit: &mut impl FnMut(Frame)) {
+pub(super) unsafe fn walk_activation<B>(
+    activation: &Activation,
+    exit: Exit,
+    visit: &mut impl FnMut(Frame, &Module) -> ControlFlow<B>,
+) -> ControlFlow<B> {
     // SAFETY: a store's list of code does not change while its code runs or waits.
     let code = unsafe { &*activation.code };
     let mut frame = exit;
-    while frame.fp != 0 && code.contains(frame.pc) {
-        visit(frame);
+    while frame.fp != 0
+        && let Some(module) = code.module(frame.pc)
+    {
+        visit(frame, module)?;
         // The stack ended while a function with tail calls moved its frame down, to have room for the arguments:
         // the frame pointer is set then, and there is no frame yet that it points to.
         if activation.guard.contains(&frame.fp) {
-            return;
+            break;
         }
         // SAFETY: frames of generated code begin with the caller's frame pointer and the return address.
         frame = unsafe {
@@ -130,4 +144,5 @@ unsafe fn walk_activation(activation: &Activation, exit: Exit, visit: &mut impl 
             Frame { pc, fp: *(frame.fp as *const usize), is_return: true }
         };
     }
+    ControlFlow::Continue(())
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use wrun_module::{
-    DataIndex, DataPlace, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
-    ValType,
+    DataIndex, DataPlace, ElemIndex, ExternIndex, FuncIndex, GlobalIndex, ImportKind, MemoryIndex,
+    TableIndex, TagIndex, ValType,
     layout::{GlobalPlace, context},
 };
 
@@ -48,6 +48,15 @@ pub(crate) struct VmInstance {
     dropped_data: Vec<bool>,
     /// The memory exported as `memory`.
     default_memory: Option<usize>,
+}
+
+/// What a module calls one of its tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TagName<'a> {
+    /// The name in its interface.
+    Name(&'a str),
+    /// The index, for a tag that is in no interface.
+    Index(TagIndex),
 }
 
 /// The memory of a context.
@@ -280,6 +289,22 @@ impl VmInstance {
     /// Position of a tag in the store.
     pub(crate) fn tag(&self, tag: TagIndex) -> usize {
         self.tags[tag.index()]
+    }
+
+    /// The name by which the module exports a tag of the store, or imports it, or else its index there.
+    pub(super) fn tag_name(&self, position: usize) -> Option<TagName<'_>> {
+        let tag = self.tags.iter().position(|&tag| tag == position)?;
+        let info = self.module.info();
+        let item = ExternIndex::Tag(TagIndex::from_index(tag));
+        if let Some(export) = info.exports.iter().find(|export| export.item == item) {
+            return Some(TagName::Name(&export.name));
+        }
+        let mut imports =
+            info.imports.iter().filter(|import| matches!(import.kind, ImportKind::Tag(_)));
+        Some(match imports.nth(tag) {
+            Some(import) => TagName::Name(&import.name),
+            None => TagName::Index(TagIndex::from_index(tag)),
+        })
     }
 
     /// Position of the memory exported as `memory`.

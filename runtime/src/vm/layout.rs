@@ -6,7 +6,7 @@ use wrun_module::layout;
 
 use super::{activation::Activation, store::StoreOpaque};
 
-/// What a store keeps for the code that runs in it. The fields behind `bump` are the runtime's own.
+/// What a store keeps for the code that runs in it. The fields behind `exception` are the runtime's own.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct VmStoreContext {
@@ -18,6 +18,8 @@ pub(crate) struct VmStoreContext {
     pub(super) stack_limit: usize,
     /// Where objects of the garbage-collected heap go.
     pub(super) bump: VmBump,
+    /// The exception that was thrown, for its handler.
+    pub(super) exception: u32,
     /// The innermost stay in the store's code, on whichever thread; null while none runs or waits.
     pub(super) activation: *const Activation,
     /// The store, borrowed for as long as code runs in it; null while none does.
@@ -206,6 +208,7 @@ assert_layout! {
         bump.base = layout::store_context::GC_BASE,
         bump.next = layout::store_context::GC_NEXT,
         bump.limit = layout::store_context::GC_LIMIT,
+        exception = layout::store_context::EXCEPTION,
     };
     VmFuncRef {
         native = layout::func_ref::NATIVE,

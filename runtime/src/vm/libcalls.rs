@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Defines the functions of the table: each finds its store and instance, calls the function of the same name in
-/// [`work`], and ends the activation when that fails. Those that need neither are below.
+/// [`work`], and ends the activation when that fails. Those that need neither are below, and `throw_ref` in a file of its own.
 macro_rules! define_libcalls {
     ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
         $(define_libcalls! { @$name $(#[$doc])* ($($param: $ty),*) $(-> $result)? })*
@@ -32,6 +32,7 @@ macro_rules! define_libcalls {
     (@shared_memory_copy $($row:tt)*) => {};
     (@shared_memory_fill $($row:tt)*) => {};
     (@array_fill $($row:tt)*) => {};
+    (@throw_ref $($row:tt)*) => {};
     (@$name:ident $(#[$doc:meta])* ($($param:ident: $ty:ident),*) $(-> $result:ident)?) => {
         $(#[$doc])*
         ///
@@ -45,6 +46,8 @@ macro_rules! define_libcalls {
 }
 
 for_each_libcall!(define_libcalls);
+
+pub(super) use super::throw::throw_ref;
 
 /// Copies bytes.
 ///

@@ -8,6 +8,7 @@
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
 //! - [`activation`] goes into WebAssembly and comes back, [`exit`] and [`libcalls`] are called from there;
 //! - [`signals`] turns faults into traps, [`frames`] finds out where they happened;
+//! - [`throw`] finds the handlers of exceptions;
 //! - [`func`] is functions of both worlds, [`value`] their values;
 //! - [`gc`] is the garbage-collected heap.
 //!
@@ -42,6 +43,7 @@ mod store;
 mod store_memory;
 mod supertypes;
 mod table;
+mod throw;
 mod value;
 mod waiters;
 
@@ -50,7 +52,7 @@ pub(crate) use code::{ActiveCode, LoadError, VmCode};
 pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
 pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub(crate) use gc::{Elements, OwnedToken, ScopeMark, SlotName};
-pub(crate) use instance::VmImports;
+pub(crate) use instance::{TagName, VmImports};
 pub(crate) use memory::can_reserve;
 pub(crate) use shared_memory::VmSharedMemory;
 pub(crate) use signals::install as install_signal_handler;

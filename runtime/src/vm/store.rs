@@ -12,7 +12,7 @@ use super::{
     frames::Trace,
     func::{FuncHandle, HostFuncDef},
     gc::Gc,
-    instance::VmInstance,
+    instance::{TagName, VmInstance},
     layout::{VmBump, VmGlobal, VmHostFunc, VmStoreContext, VmValue},
     shared_memory::VmSharedMemory,
     store_memory::StoreMemory,
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Engine, Error, Module, Trap, WasmBacktrace,
     store::{StoreId, StoreLimits},
+    types::RegisteredType,
 };
 
 /// The most tables of a store, empty ones too: each takes entries in the system's list of mappings, and when that is
@@ -85,6 +86,7 @@ impl StoreOpaque {
                 exit_pc: 0,
                 stack_limit: 0,
                 bump: VmBump::default(),
+                exception: 0,
                 activation: std::ptr::null(),
                 store: std::ptr::null_mut(),
             }),
@@ -286,12 +288,25 @@ impl StoreOpaque {
             return Err(Error::limit("too many tags".to_owned()));
         }
         self.tags.push(type_id);
+        let ty = self.engine.types().get(type_id);
+        self.note_tag(ty.func());
         Ok(self.tags.len() - 1)
     }
 
     /// The number of a tag's type in the engine.
     pub(crate) fn tag_type_id(&self, position: usize) -> u32 {
         self.tags[position]
+    }
+
+    /// The type of a tag.
+    pub(crate) fn tag_type(&self, position: usize) -> Arc<RegisteredType> {
+        self.engine.types().get(self.tags[position])
+    }
+
+    /// What modules call a tag: by the first that exports or imports it, or else that has it. Nothing when none has it.
+    pub(crate) fn tag_name(&self, position: usize) -> Option<TagName<'_>> {
+        let names = || self.instances.iter().filter_map(|instance| instance.tag_name(position));
+        names().find(|name| matches!(name, TagName::Name(_))).or_else(|| names().next())
     }
 
     // Functions
@@ -388,7 +403,8 @@ impl CodeRanges {
         }
     }
 
-    fn module(&self, pc: usize) -> Option<&Module> {
+    /// The module whose code an instruction, or a return address, belongs to.
+    pub(super) fn module(&self, pc: usize) -> Option<&Module> {
         let at = self.modules.partition_point(|(range, _)| range.start <= pc).checked_sub(1)?;
         let (range, module) = &self.modules[at];
         // A return address may lie behind the last instruction.
@@ -398,11 +414,6 @@ impl CodeRanges {
     /// The code that an instruction belongs to.
     pub(super) fn find(&self, pc: usize) -> Option<&ActiveCode> {
         self.module(pc).map(Module::code)
-    }
-
-    /// Whether an instruction, or a return address, is in the store's code.
-    pub(super) fn contains(&self, pc: usize) -> bool {
-        self.module(pc).is_some()
     }
 
     /// Whether a program's access to an address may fault without anything being wrong with the engine: it is one of a

@@ -10,7 +10,9 @@ use super::{
     store::StoreOpaque,
     table::{OutOfTable, VmRef},
 };
-use crate::{AnyRef, Error, ExternRef, Func, GcRef, Ref, TypeMismatch, V128, Val, root::INTERNAL};
+use crate::{
+    AnyRef, Error, Exn, ExternRef, Func, GcRef, Ref, TypeMismatch, V128, Val, root::INTERNAL,
+};
 
 impl Val {
     /// Whether the value is one of a type whose concrete types are named by the engine's numbers.
@@ -37,6 +39,11 @@ impl Val {
             Val::AnyRef(Some(any)) => {
                 let found = store.heap_type_of(any.handle(INTERNAL));
                 store.engine().types().heap_type_matches(found, ty.heap)
+            }
+            Val::ExnRef(None) => ty.nullable && ty.heap.top() == HeapType::Exn,
+            Val::ExnRef(Some(exn)) => {
+                store.reference(exn.handle(INTERNAL));
+                ty.heap == HeapType::Exn
             }
             _ => false,
         }
@@ -101,6 +108,7 @@ impl Val {
             Val::FuncRef(func) => VmValue::from_u64(Ref::Func(func).to_vm(store).0),
             Val::ExternRef(external) => VmValue::from_u64(Ref::Extern(external).to_vm(store).0),
             Val::AnyRef(any) => VmValue::from_u64(Ref::Any(any).to_vm(store).0),
+            Val::ExnRef(exn) => VmValue::from_u64(Ref::Exn(exn).to_vm(store).0),
         }
     }
 }
@@ -117,6 +125,7 @@ impl Ref {
                 let handle = pointer.map(|pointer| FuncHandle::new(store.id(), pointer));
                 Ref::Func(handle.map(Func::from_handle))
             }
+            HeapType::Exn => Ref::Exn(store.root(value.to_object()).map(Exn::from_handle)),
             HeapType::Any => Ref::Any(store.root(value.to_object()).map(AnyRef::from_handle)),
             _ => Ref::Extern(store.root(value.to_object()).map(ExternRef::from_handle)),
         }
@@ -137,6 +146,9 @@ impl Ref {
             }
             Ref::Any(any) => {
                 VmRef::object(any.map_or(0, |it| store.reference(it.handle(INTERNAL))))
+            }
+            Ref::Exn(exn) => {
+                VmRef::object(exn.map_or(0, |it| store.reference(it.handle(INTERNAL))))
             }
         }
     }

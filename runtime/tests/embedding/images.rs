@@ -115,3 +115,21 @@ fn products_are_rounded_on_processors_that_cannot_fuse_them() {
         assert_eq!(run.call(&mut store, ()).unwrap(), expected);
     }
 }
+
+#[test]
+fn handlers_come_back_from_an_image() {
+    let text = r#"(module
+        (tag $e (param i64))
+        (func $throw (param i64) (throw $e (local.get 0)))
+        (func (export "run") (param i64) (result i64)
+            (block $h (result i64)
+                (try_table (catch $e $h) (call $throw (local.get 0)))
+                (unreachable))))"#;
+    let engine = Engine::default();
+    let image = Module::new(&engine, text).unwrap().serialize().unwrap();
+    let module = load(&engine, &image).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let run = instance.get_typed_func::<i64, i64>(&store, "run").unwrap();
+    assert_eq!(run.call(&mut store, 31).unwrap(), 31);
+}

@@ -17,7 +17,7 @@ mod cast;
 mod descriptor;
 mod fill;
 mod i31;
-mod object;
+pub(super) mod object;
 mod structure;
 
 use cranelift_codegen::ir::{InstBuilder, condcodes::IntCC};

@@ -26,23 +26,23 @@ use crate::{abi::clif_type, traps::clif_trap};
 
 /// How an `i8` or `i16` becomes an `i32`.
 #[derive(Clone, Copy)]
-pub(super) enum Extension {
+pub(in crate::translate) enum Extension {
     Signed,
     Unsigned,
 }
 
 /// An object that was just made and is not filled yet.
 #[derive(Clone, Copy)]
-pub(super) struct NewObject {
+pub(in crate::translate) struct NewObject {
     /// The reference to it.
-    pub(super) reference: Value,
+    pub(in crate::translate) reference: Value,
     /// Its address, until the next call.
-    pub(super) address: Value,
+    pub(in crate::translate) address: Value,
 }
 
 impl FuncTranslator<'_, '_> {
     /// The address of an object, until the next call.
-    pub(super) fn object_address(&mut self, reference: Value) -> Value {
+    pub(in crate::translate) fn object_address(&mut self, reference: Value) -> Value {
         let base = self.heap_base();
         let offset = self.ins().uextend(I64, reference);
         self.ins().iadd(base, offset)
@@ -71,7 +71,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Reads what is stored as `storage`.
-    pub(super) fn read_storage(
+    pub(in crate::translate) fn read_storage(
         &mut self,
         flags: MemFlagsData,
         address: Value,
@@ -92,7 +92,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// Writes a value where `storage` is stored.
-    pub(super) fn write_storage(
+    pub(in crate::translate) fn write_storage(
         &mut self,
         flags: MemFlagsData,
         value: Value,
@@ -112,7 +112,7 @@ impl FuncTranslator<'_, '_> {
     /// written; the caller writes all else before it makes a call.
     ///
     /// The sum does not wrap: what is used of the heap is below 2³³ bytes, and no object takes as many as 2³⁷.
-    pub(super) fn allocate(&mut self, type_id: Value, size: Value) -> NewObject {
+    pub(in crate::translate) fn allocate(&mut self, type_id: Value, size: Value) -> NewObject {
         let store = self.context_pointer(context::STORE);
         let flags = self.trusted(Region::Bump);
         let next = self.ins().load(I64, flags, store, store_context::GC_NEXT as i32);

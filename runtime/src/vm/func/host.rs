@@ -15,8 +15,8 @@ use crate::{
     vm::{
         activation::{Failure, fail},
         exit::host_func_stub,
-        frames::Trace,
         layout::{VmContextHead, VmFuncRef, VmHostFunc, VmStoreContext, VmValue},
+        throw::fail_or_throw,
     },
 };
 
@@ -197,7 +197,7 @@ pub(super) unsafe fn call_host<T: 'static, R: Copy>(
     match outcome {
         Ok(Ok(result)) => result,
         // SAFETY: this is inside an activation, and nothing is left to be dropped.
-        Ok(Err(error)) => unsafe { fail(Failure::Error(error, Trace::capture_at_exit(vm))) },
+        Ok(Err(error)) => unsafe { fail_or_throw(vm, error) },
         // SAFETY: as above.
         Err(payload) => unsafe { fail(Failure::Panic(payload)) },
     }

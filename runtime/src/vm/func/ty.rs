@@ -6,13 +6,13 @@ use wrun_module::{HeapType, RefType, ValType, gc};
 
 use super::FuncHandle;
 use crate::{
-    AnyRef, ArrayRef, EqRef, Error, ExternRef, Func, GcRef, I31, StructRef, V128, Val,
+    AnyRef, ArrayRef, EqRef, Error, Exn, ExternRef, Func, GcRef, I31, StructRef, V128, Val,
     root::INTERNAL,
     vm::{layout::VmFuncRef, store::StoreOpaque},
 };
 
 /// A Rust type that stands for a type of WebAssembly: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`], and for references
-/// [`Func`], [`ExternRef`], [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`] and [`I31`], which are never null, or the `Option`
+/// [`Func`], [`ExternRef`], [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`Exn`] and [`I31`], which are never null, or the `Option`
 /// of one of them, whose `None` is.
 ///
 /// # Safety
@@ -195,6 +195,7 @@ references! {
     EqRef => Eq
     StructRef => Struct
     ArrayRef => Array
+    Exn => Exn
 }
 
 // SAFETY: a reference that is an integer is 32 bits, null is 0.

@@ -146,12 +146,8 @@ impl StoreOpaque {
         self.gc.roots.end_scope(mark);
     }
 
-    /// Keeps what a handle refers to alive until the last clone of the token is dropped. Gives the place of the reference.
-    ///
-    /// # Panics
-    /// As [`reference`](Self::reference).
-    pub(crate) fn own_root(&mut self, handle: RootHandle) -> (u32, OwnedToken) {
-        let reference = self.reference(handle);
+    /// Keeps what a reference refers to alive until the last clone of the token is dropped. Gives the place of the reference.
+    pub(crate) fn own_reference(&mut self, reference: u32) -> (u32, OwnedToken) {
         self.gc.roots.own(reference)
     }
 
@@ -160,8 +156,16 @@ impl StoreOpaque {
     /// # Panics
     /// When the token is not that of the place.
     pub(crate) fn root_owned(&mut self, index: u32, token: &OwnedToken) -> RootHandle {
-        let reference = self.gc.roots.get_owned(index, token).expect("a token keeps its place");
+        let reference = self.owned_reference(index, token);
         self.root(reference).expect("made of a handle, which is never null")
+    }
+
+    /// An owned reference. It is good until something may collect.
+    ///
+    /// # Panics
+    /// When the token is not that of the place.
+    pub(crate) fn owned_reference(&self, index: u32, token: &OwnedToken) -> u32 {
+        self.gc.roots.get_owned(index, token).expect("a token keeps its place")
     }
 
     // Values of the host's

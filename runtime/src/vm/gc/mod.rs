@@ -5,6 +5,7 @@
 //! - [`shape`]: what it has to know of types;
 //! - [`roots`] and [`externals`]: what the host holds, and what it has given to WebAssembly;
 //! - [`objects`]: what is in objects, for the host, and how segments get into arrays;
+//! - [`exceptions`]: exceptions, as the host makes and reads them;
 //! - [`collect`]: where a store's references are, and when it collects.
 //!
 //! How objects and references lie in memory says `wrun_module::gc`. Generated code allocates by itself for as long as there
@@ -18,6 +19,7 @@
 
 mod collect;
 mod evacuation;
+mod exceptions;
 mod externals;
 mod heap;
 mod objects;

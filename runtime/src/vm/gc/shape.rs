@@ -84,6 +84,11 @@ impl ShapeTable {
         self.types.get((number / ROW) as usize).unwrap_or(&Shape::None)
     }
 
+    /// Notes the shape of exceptions with the next tag.
+    pub(super) fn push_tag(&mut self, layout: &StructLayout) {
+        self.tags.push(layout.into());
+    }
+
     /// The shape of exceptions with a tag.
     #[inline]
     pub(super) fn of_tag(&self, tag: u32) -> &Shape {
