@@ -12,6 +12,7 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
 use crate::{
+    cache::CacheCommand,
     compile::CompileArgs,
     completions::CompletionsArgs,
     exit,
@@ -59,6 +60,8 @@ enum Command {
     Wast(WastArgs),
     /// Show what a module or an image holds.
     Inspect(InspectArgs),
+    /// Show, check or clear what runs have compiled and kept.
+    Cache(CacheCommand),
     /// Write the completions for a shell to standard output.
     Completions(CompletionsArgs),
     /// Write the manual page to standard output.
@@ -89,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Compile(args) => args.execute(&cli.output),
             Command::Wast(args) => args.execute(),
             Command::Inspect(args) => args.execute(),
+            Command::Cache(args) => args.execute(),
             Command::Completions(args) => args.execute(),
             Command::Man(args) => args.execute(),
         }

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// All went well.
     Success = 0,
-    /// A script of `wrun wast` had a failing directive.
-    ScriptFailed = 1,
+    /// What was to be checked is not as it should be: a script of `wrun wast`, an entry of the cache.
+    CheckFailed = 1,
     /// The command line is wrong.
     Usage = 2,
     /// wrun itself failed.
@@ -28,7 +28,10 @@ pub(crate) enum Exit {
 /// Each code with its meaning, in ascending order.
 const TABLE: &[(Exit, &str)] = &[
     (Exit::Success, "success"),
-    (Exit::ScriptFailed, "`wrun wast`: a directive failed"),
+    (
+        Exit::CheckFailed,
+        "`wrun wast`: a directive failed; `wrun cache verify`: an entry is damaged",
+    ),
     (Exit::Usage, "the command line is wrong"),
     (Exit::Failed, "wrun itself failed: a directory is missing, memory ran out, an internal error"),
     (

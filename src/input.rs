@@ -3,13 +3,16 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
 };
 
 use wrun::{Engine, Module};
 
-use crate::{diagnosis, exit::Exit, render::Failure, script};
+use crate::{cache::Cache, diagnosis, exit::Exit, render::Failure, script};
+
+/// First bytes of a module in the binary format, with its version: no component begins so, and no script.
+const MODULE_MAGIC: &[u8] = b"\0asm\x01\0\0\0";
 
 /// First bytes of a module in the binary format, and of a component.
 const WASM_MAGIC: &[u8] = b"\0asm";
@@ -45,7 +48,9 @@ enum Data {
     /// Here. Of a script, those behind its first line.
     Bytes(Vec<u8>),
     /// Still in the file, which is an image and will be mapped.
-    File(PathBuf),
+    Image(PathBuf),
+    /// Still in the file, which is a module: one that is found in the cache need not be read.
+    Module(File),
 }
 
 impl Input {
@@ -65,21 +70,17 @@ impl Input {
         }
         let path = Path::new(path);
         let name = format!("`{}`", path.display());
-        Self::read(path, &name).map_err(|error| unreadable(&name, &error))?.map_or_else(
-            || {
-                Ok(Self {
-                    name: name.clone(),
-                    kind: Kind::Image,
-                    is_script: false,
-                    data: Data::File(path.into()),
-                })
-            },
-            |bytes| Self::from_bytes(name.clone(), bytes),
-        )
+        let data = Self::read(path, &name).map_err(|error| unreadable(&name, &error))?;
+        let kind = match data {
+            Data::Bytes(bytes) => return Self::from_bytes(name, bytes),
+            Data::Image(_) => Kind::Image,
+            Data::Module(_) => Kind::Binary,
+        };
+        Ok(Self { name, kind, is_script: false, data })
     }
 
-    /// The bytes of a file, or nothing when it is an image that can be mapped.
-    fn read(path: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    /// The bytes of a file, unless its first ones say that they may not be needed.
+    fn read(path: &Path, name: &str) -> io::Result<Data> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
@@ -88,14 +89,16 @@ impl Input {
                 format!("{name} is a directory"),
             ));
         }
-        let mut bytes =
-            Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1));
-        (&mut file).take(4).read_to_end(&mut bytes)?;
+        let mut bytes = Vec::new();
+        (&mut file).take(MODULE_MAGIC.len() as u64).read_to_end(&mut bytes)?;
         if metadata.is_file() && wrun_module::image::Image::is_image(&bytes) {
-            return Ok(None);
+            return Ok(Data::Image(path.into()));
+        }
+        if metadata.is_file() && bytes == MODULE_MAGIC {
+            return Ok(Data::Module(file));
         }
         file.read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        Ok(Data::Bytes(bytes))
     }
 
     fn from_bytes(name: String, bytes: Vec<u8>) -> Result<Self, Failure> {
@@ -132,10 +135,12 @@ impl Input {
     /// # Errors
     /// When the file cannot be read any more.
     pub(crate) fn into_bytes(self) -> Result<Vec<u8>, Failure> {
-        match self.data {
-            Data::Bytes(bytes) => Ok(bytes),
-            Data::File(path) => std::fs::read(path).map_err(|error| unreadable(&self.name, &error)),
-        }
+        let bytes = match self.data {
+            Data::Bytes(bytes) => return Ok(bytes),
+            Data::Image(path) => std::fs::read(path),
+            Data::Module(file) => read_whole(file),
+        };
+        bytes.map_err(|error| unreadable(&self.name, &error))
     }
 
     /// The module in the binary format; text is translated.
@@ -144,7 +149,7 @@ impl Input {
     /// When the text has a mistake, or the input is an image or a component.
     pub(crate) fn into_binary(self) -> Result<Vec<u8>, Failure> {
         match (self.kind, self.data) {
-            (Kind::Binary, Data::Bytes(bytes)) => Ok(bytes),
+            (Kind::Binary, data) => Self { data, ..self }.into_bytes(),
             (Kind::Text, Data::Bytes(bytes)) => {
                 let name = self.name.trim_matches('`');
                 let binary = wat::Parser::new().parse_bytes(Some(Path::new(name)), &bytes);
@@ -167,34 +172,103 @@ impl Input {
         }
     }
 
-    /// The module, compiled unless it is an image.
+    /// The module: an image, an entry of `cache`, or compiled and kept there.
     ///
     /// # Errors
     /// When it cannot be run, with the reason.
-    pub(crate) fn load(self, engine: &Engine) -> Result<Module, Failure> {
+    pub(crate) fn load(self, engine: &Engine, cache: Option<&Cache>) -> Result<Module, Failure> {
         let name = self.name.clone();
-        let module = match (self.kind, self.data) {
-            (Kind::Image, data) => load_image(engine, data),
-            (kind, data) => Module::new(engine, Self { kind, data, ..self }.into_binary()?),
-        };
-        module.map_err(|error| diagnosis::of_error(error, &name))
+        let failure = |error| diagnosis::of_error(error, &name);
+        match (self.kind, self.data, cache) {
+            (Kind::Image, Data::Image(path), _) => {
+                load_image(engine, Code::Path(path)).map_err(failure)
+            }
+            (Kind::Image, data, _) => {
+                let bytes = Self { data, ..self }.into_bytes()?;
+                load_image(engine, Code::Bytes(bytes)).map_err(failure)
+            }
+            (Kind::Binary | Kind::Text, data, Some(cache)) => {
+                Self { data, ..self }.load_cached(engine, cache)
+            }
+            (_, data, _) => {
+                Module::new(engine, Self { data, ..self }.into_binary()?).map_err(failure)
+            }
+        }
     }
+
+    /// The module, from `cache` or compiled and kept there.
+    fn load_cached(mut self, engine: &Engine, cache: &Cache) -> Result<Module, Failure> {
+        let name = self.name.clone();
+        let failure = |error| diagnosis::of_error(error, &name);
+        let find = |key| {
+            let module = load_image(engine, Code::File(cache.find(key)?));
+            module.inspect_err(|error| cache.discard(key, error)).ok()
+        };
+        if let Data::Module(file) = &self.data
+            && let Some(module) = cache.recognise(file).and_then(find)
+        {
+            return Ok(module);
+        }
+        // What is compiled below is what this key is of: the file may have changed since it was recognised.
+        let key = match self.data {
+            Data::Module(mut file) => {
+                let (key, bytes) =
+                    cache.read(&mut file).map_err(|error| unreadable(&name, &error))?;
+                self.data = Data::Bytes(bytes);
+                key
+            }
+            Data::Bytes(ref bytes) => cache.key(bytes),
+            Data::Image(_) => unreachable!("an image is no module"),
+        };
+        if let Some(module) = find(key) {
+            return Ok(module);
+        }
+        let binary = self.into_binary()?;
+        let image = engine.precompile(&binary, None).map_err(failure)?;
+        match cache.store(key, image, name.trim_matches('`')) {
+            // Where it was written it can be mapped, with rare exceptions. Not keeping a copy until then takes less memory.
+            Ok(file) => load_image(engine, Code::File(file))
+                .or_else(|_| Module::new(engine, &binary))
+                .map_err(failure),
+            Err(image) => load_image(engine, Code::Bytes(image)).map_err(failure),
+        }
+    }
+}
+
+/// Where the bytes of an image are.
+enum Code {
+    Bytes(Vec<u8>),
+    Path(PathBuf),
+    File(File),
 }
 
 /// Loads an image.
 #[allow(
     unsafe_code,
-    reason = "an image is code: whoever runs a file by its name says that it may run"
+    reason = "an image is code: of a file that is run by its name the user says that it may run, of one in the cache that \
+              it is the user's alone"
 )]
-fn load_image(engine: &Engine, data: Data) -> wrun::Result<Module> {
+fn load_image(engine: &Engine, image: Code) -> wrun::Result<Module> {
     // SAFETY: the engine checks an image for damage and refuses one of another version or host. That nobody made it to
-    // do harm is what the user vouches for, as with any program they start by name.
+    // do harm is, for a path, what the user vouches for, as with any program they start by name. A file of the
+    // cache, and bytes that were to go there, this program made: `Folder::open_file` has no others opened than
+    // those that the user alone may write. It is not changed while it is in use, since the cache never writes to an
+    // entry, but puts another file in its place.
     unsafe {
-        match data {
-            Data::File(path) => Module::deserialize_file(engine, path),
-            Data::Bytes(bytes) => Module::deserialize(engine, bytes),
+        match image {
+            Code::Path(path) => Module::deserialize_file(engine, path),
+            Code::File(file) => Module::deserialize_open_file(engine, file),
+            Code::Bytes(bytes) => Module::deserialize(engine, bytes),
         }
     }
+}
+
+/// All bytes of an open file.
+fn read_whole(mut file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What bytes hold, by the first of them; nothing when they can be nothing that runs.

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod cache;
 mod cli;
 mod compile;
 mod completions;

@@ -14,6 +14,7 @@ use anstyle::{AnsiColor, Style};
 use crate::exit::{self, Exit};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Characters of a line that are shown. A text module in one line must not fill the screen.
@@ -125,6 +126,13 @@ impl From<wrun::Error> for Failure {
             None => failure,
         }
     }
+}
+
+/// Shows on standard error what the user should know, though the program runs; `hint` says what to do about it.
+pub(crate) fn warning(what: &str, hint: &str) {
+    let (what, hint) = (printable(what), printable(hint));
+    let text = format!("{WARNING}warning:{WARNING:#} {what}\n{HINT}hint:{HINT:#} {hint}\n");
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The text without control characters, and cut when it is too long for a line.

@@ -21,9 +21,30 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "the size does not fit in 64 bits".into())
 }
 
+/// A number of bytes for people to read: three digits, in units of 1024.
+pub(crate) fn show(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut shown = (bytes as f64, "bytes");
+    for unit in units {
+        if shown.0 < 1024.0 {
+            break;
+        }
+        shown = (shown.0 / 1024.0, unit);
+    }
+    let digits = if shown.1 == "bytes" || shown.0 >= 100.0 { 0 } else { 1 };
+    format!("{:.digits$} {}", shown.0, shown.1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, show};
+
+    #[test]
+    fn sizes_are_shown_short() {
+        assert_eq!([show(0), show(1023)], ["0 bytes", "1023 bytes"]);
+        assert_eq!([show(1024), show(1536 << 10)], ["1.0 KiB", "1.5 MiB"]);
+        assert_eq!([show(300 << 20), show(u64::MAX)], ["300 MiB", "16777216 TiB"]);
+    }
 
     #[test]
     fn suffixes_are_powers_of_1024() {

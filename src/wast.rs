@@ -53,7 +53,7 @@ impl WastArgs {
         // Not locked: scripts print through `spectest`, from other threads.
         let summary = wrun_wast::run_files(&self.files, &options, &mut io::stdout())
             .map_err(|error| Failure::output(&error))?;
-        let exit = if summary.success() { Exit::Success } else { Exit::ScriptFailed };
+        let exit = if summary.success() { Exit::Success } else { Exit::CheckFailed };
         Ok(exit.into())
     }
 }

@@ -49,11 +49,6 @@ impl CraneliftCompiler {
         Ok(Self { isa, target })
     }
 
-    /// What images are made for.
-    pub fn target(&self) -> &Target {
-        &self.target
-    }
-
     /// Writes an image of `linked`, whose first functions are the module's and whose others are trampolines.
     fn image(
         &self,
@@ -92,6 +87,10 @@ impl CraneliftCompiler {
 }
 
 impl Compiler for CraneliftCompiler {
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
     fn compile(
         &self,
         module: &ParsedModule<'_>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FuncType, ParsedModule};
+use crate::{FuncType, ParsedModule, image::Target};
 
 /// How much work goes into better code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub struct Progress {
 
 /// Turns modules into images for one target with one set of options.
 pub trait Compiler: Send + Sync {
+    /// What images are made for, and with which options.
+    fn target(&self) -> &Target;
+
     /// The image of a module: an ELF file as [`image`](crate::image) describes it. `progress` is called from any
     /// thread, now and then.
     ///

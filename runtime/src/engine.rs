@@ -112,6 +112,16 @@ impl Engine {
         self.compile_with(other.as_deref(), bytes)
     }
 
+    /// What the image of a module depends on besides the module, as text: the version of images, the machine and its
+    /// processor's features, the options of the compiler, and the parts of the language that are allowed, since they
+    /// decide which modules there is an image of at all. Where two engines differ in it, neither may take what the other
+    /// compiled for its own. Builds of one version from different sources do not differ in it. Nothing without a compiler.
+    pub fn compile_key(&self) -> Option<String> {
+        let target = self.0.compiler.as_ref()?.target();
+        // By its derived form, so that no option can be forgotten here.
+        Some(format!("{} {target:?} {}", wrun_module::image::VERSION, self.0.config.features))
+    }
+
     /// Compiles a module, binary or text, for this engine.
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>> {
         self.compile_with(self.0.compiler.as_deref(), bytes)

@@ -117,12 +117,22 @@ impl Module {
         })
     }
 
+    /// Loads the image that an open file is, from its first byte on and without copying it. For those who have looked at
+    /// the file, to whom a path could mean another one by now.
+    ///
+    /// # Errors
+    /// Those of [`deserialize`](Self::deserialize), and when the file cannot be mapped.
+    ///
+    /// # Safety
+    /// As for [`deserialize_file`](Self::deserialize_file).
+    #[allow(unsafe_code, reason = "says that the caller has to trust the image")]
+    pub unsafe fn deserialize_open_file(engine: &Engine, file: File) -> Result<Module> {
+        Self::load(engine, Instant::now(), VmCode::from_file(file)).map_err(LoadError::unnamed)
+    }
+
     /// Loads an image from memory.
     pub(crate) fn load_own(engine: &Engine, bytes: &[u8]) -> Result<Module> {
-        Self::load(engine, Instant::now(), VmCode::from_bytes(bytes)).map_err(|error| match error {
-            LoadError::System(error) => Error::limit(format!("cannot load an image: {error}")),
-            LoadError::Image(error) => error.into(),
-        })
+        Self::load(engine, Instant::now(), VmCode::from_bytes(bytes)).map_err(LoadError::unnamed)
     }
 
     fn load(
@@ -314,6 +324,16 @@ impl Module {
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl LoadError {
+    /// The error for an image that has no name.
+    fn unnamed(self) -> Error {
+        match self {
+            LoadError::System(error) => Error::limit(format!("cannot load an image: {error}")),
+            LoadError::Image(error) => error.into(),
+        }
     }
 }
 

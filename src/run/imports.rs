@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use wrun::{Engine, Linker, Module, Store};
 
-use crate::{diagnosis, input::Input, render::Failure};
+use crate::{cache::Cache, diagnosis, input::Input, render::Failure};
 
 /// The options.
 #[derive(Args, Clone, Debug)]
@@ -52,8 +52,12 @@ impl ImportArgs {
     ///
     /// # Errors
     /// When one of them cannot be loaded.
-    pub(super) fn load(&self, engine: &Engine) -> Result<Vec<Module>, Failure> {
-        let load = |preload: &Preload| Input::open(preload.file.as_os_str())?.load(engine);
+    pub(super) fn load(
+        &self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+    ) -> Result<Vec<Module>, Failure> {
+        let load = |preload: &Preload| Input::open(preload.file.as_os_str())?.load(engine, cache);
         self.preloads.iter().map(load).collect()
     }
 

@@ -27,6 +27,7 @@ use wrun::{
 
 use self::{grants::GrantArgs, imports::ImportArgs, program::Program, wasi_features::WasiArgs};
 use crate::{
+    cache::{Cache, CacheArgs},
     cli, diagnosis,
     engine_options::{CompilerArgs, StackArgs, engine_with_progress},
     gc_options::GcArgs,
@@ -65,6 +66,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     compiler: CompilerArgs,
 
+    #[command(flatten)]
+    cache: CacheArgs,
+
     /// The program, and what it is called with; `-` is standard input.
     // One list: clap leaves everything behind its first word alone, and `words` sorts it.
     #[arg(value_names = ["MODULE", "ARGS"], required = true, trailing_var_arg = true, allow_hyphen_values = false)]
@@ -100,8 +104,10 @@ impl RunArgs {
         self.stack.apply(&mut config);
         self.gc.apply(&mut config);
         let (engine, progress) = engine_with_progress(config, output)?;
-        let module = input.load(&engine);
-        let preloads = module.is_ok().then(|| self.imports.load(&engine)).transpose();
+        let cache = Cache::for_run(&self.cache, &engine);
+        let module = input.load(&engine, cache.as_ref());
+        let load_preloads = || self.imports.load(&engine, cache.as_ref());
+        let preloads = module.is_ok().then(load_preloads).transpose();
         progress.finish();
         let (module, preloads) = (module?, preloads?.unwrap_or_default());
         let entry = entry::find(&module, &name, grants.invoke.as_deref(), &words.theirs)?;
