@@ -63,6 +63,7 @@ struct Dialogue {
 impl Dialogue {
     fn start(guest: &str, args: &[&str]) -> Self {
         let mut child = Command::new(harness::wrun())
+            .arg("--no-cache")
             .args(words(&[], guest, args))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -195,6 +195,7 @@ fn a_thread_that_has_ended_leaves_nothing() {
     let mut child = Command::new(wrun())
         .args(["--wasi", "threads"])
         .arg(world.path("threads.wat"))
+        .env("WRUN_CACHE_DIR", world.cache())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -83,6 +83,7 @@ impl Cache {
     /// The key of the module in a file that was recognised, which saves reading it.
     pub(crate) fn recognise(&self, file: &File) -> Option<Key> {
         let content = Identity::of(file)?.content(&self.folder)?;
+        tracing::debug!("recognised, not read");
         Some(self.code.key(content))
     }
 

@@ -27,12 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// A folder with files in which commands are run.
 pub(crate) struct World {
     folder: TempDir,
+    /// The cache of the commands: never that of the user who runs the tests.
+    cache: TempDir,
 }
 
 impl World {
     /// An empty folder.
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder") }
+        let folder = || TempDir::new().expect("a temporary folder");
+        Self { folder: folder(), cache: folder() }
     }
 
     /// The folder with one file.
@@ -63,6 +66,11 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// The directory of the cache that commands use.
+    pub(crate) fn cache(&self) -> &Path {
+        self.cache.path()
+    }
+
     /// Makes a file executable.
     pub(crate) fn make_executable(&self, name: &str) {
         use std::os::unix::fs::PermissionsExt;
@@ -82,9 +90,10 @@ impl World {
     ) -> Run {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "WRUN_CACHE_SIZE"] {
             command.env_remove(variable);
         }
+        command.env("WRUN_CACHE_DIR", self.cache());
         // Collected unless a test connects them elsewhere.
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Run { command, input: None }
@@ -111,6 +120,12 @@ impl Run {
     /// Sets a variable of its environment.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Takes a variable out of its environment.
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
         self
     }
 
