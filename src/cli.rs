@@ -50,6 +50,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, and it is taken apart at once")]
 enum Command {
     /// Run a program (the default).
     #[command(override_usage = "wrun run [OPTIONS] MODULE [ARGS]...", after_long_help = long_help_end())]
