@@ -1,6 +1,8 @@
 //! Images: out, back in, and every kind of damage.
 
-use wrun_runtime::{Config, Engine, ErrorKind, ImageError, Instance, MemoryStyle, Module, Store};
+use wrun_runtime::{
+    Config, Engine, ErrorKind, ImageError, Instance, MemoryStyle, Module, OptLevel, Store,
+};
 
 const TEXT: &str = r#"(module (memory (export "memory") 2) (data (i32.const 65530) "across pages")
     (global $count (mut i32) (i32.const 40))
@@ -132,4 +134,30 @@ fn handlers_come_back_from_an_image() {
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     let run = instance.get_typed_func::<i64, i64>(&store, "run").unwrap();
     assert_eq!(run.call(&mut store, 31).unwrap(), 31);
+}
+
+#[test]
+fn engines_that_compile_differently_have_different_keys() {
+    let key = |change: fn(&mut Config)| {
+        let mut config = Config::new();
+        change(&mut config);
+        Engine::new(&config).unwrap().compile_key().unwrap()
+    };
+    let keys = [
+        key(|_| ()),
+        key(|config| _ = config.opt_level(OptLevel::None)),
+        key(|config| _ = config.opt_level(OptLevel::SpeedAndSize)),
+        key(|config| _ = config.deterministic(true)),
+        key(|config| _ = config.memory_style(MemoryStyle::Checked)),
+        key(|config| _ = config.features("simd=off".parse().unwrap())),
+        key(|config| _ = config.features("wide-arithmetic".parse().unwrap())),
+    ];
+    for (position, one) in keys.iter().enumerate() {
+        assert!(!keys[..position].contains(one), "{one}");
+    }
+    // What it names beyond that cannot differ on one machine, but must be there.
+    for part in [wrun_module::image::VERSION, "x86_64", "has_sse42"] {
+        assert!(keys[0].contains(part), "{part}: {}", keys[0]);
+    }
+    assert_eq!(key(|config| _ = config.max_stack(1 << 20)), keys[0]);
 }
