@@ -2,8 +2,8 @@
 //!
 //! An image is written to a temporary file in the same directory, which then gets the entry's name: readers see the entry
 //! before or the one after. Nothing is flushed to the disk. When the machine stops, an entry may lack pages that were
-//! never written; the image's checksum, which every load looks at, tells. Flushing would cost the first
-//! run more than the whole cache saves the second.
+//! never written; the image's checksum, which every load looks at, tells. Flushing would have first runs wait
+//! for the disk.
 //!
 //! A process that dies in the middle leaves its temporary file. It had locked it, and the lock ends with the process:
 //! the next [`sweep`](super::sweep) removes it.
