@@ -15,6 +15,7 @@ mod exit;
 mod gc_options;
 mod input;
 mod inspect;
+mod load;
 mod man;
 mod output;
 mod progress;

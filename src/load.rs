@@ -1,0 +1,104 @@
+//! From an input to a module that can be run: its image is loaded, found in the cache, or compiled and kept there.
+
+use std::{fs::File, path::PathBuf};
+
+use wrun::{Engine, Module};
+
+use crate::{
+    cache::Cache,
+    diagnosis,
+    input::{Data, Input, Kind, unreadable},
+    render::Failure,
+};
+
+impl Input {
+    /// The module: an image, an entry of `cache`, or compiled and kept there.
+    ///
+    /// # Errors
+    /// When it cannot be run, with the reason.
+    pub(crate) fn load(self, engine: &Engine, cache: Option<&Cache>) -> Result<Module, Failure> {
+        let name = self.name.clone();
+        let failure = |error| diagnosis::of_error(error, &name);
+        match (self.kind, self.data, cache) {
+            (Kind::Image, Data::Image(path), _) => {
+                load_image(engine, Code::Path(path)).map_err(failure)
+            }
+            (Kind::Image, data, _) => {
+                let bytes = Self { data, ..self }.into_bytes()?;
+                load_image(engine, Code::Bytes(bytes)).map_err(failure)
+            }
+            (Kind::Binary | Kind::Text, data, Some(cache)) => {
+                Self { data, ..self }.load_cached(engine, cache)
+            }
+            (_, data, _) => {
+                Module::new(engine, Self { data, ..self }.into_binary()?).map_err(failure)
+            }
+        }
+    }
+
+    /// The module, from `cache` or compiled and kept there.
+    fn load_cached(mut self, engine: &Engine, cache: &Cache) -> Result<Module, Failure> {
+        let name = self.name.clone();
+        let failure = |error| diagnosis::of_error(error, &name);
+        let find = |key| {
+            let module = load_image(engine, Code::File(cache.find(key)?));
+            module.inspect_err(|error| cache.discard(key, error)).ok()
+        };
+        if let Data::Module(file) = &self.data
+            && let Some(module) = cache.recognise(file).and_then(find)
+        {
+            return Ok(module);
+        }
+        // What is compiled below is what this key is of: the file may have changed since it was recognised.
+        let key = match self.data {
+            Data::Module(mut file) => {
+                let (key, bytes) =
+                    cache.read(&mut file).map_err(|error| unreadable(&name, &error))?;
+                self.data = Data::Bytes(bytes);
+                key
+            }
+            Data::Bytes(ref bytes) => cache.key(bytes),
+            Data::Image(_) => unreachable!("an image is no module"),
+        };
+        if let Some(module) = find(key) {
+            return Ok(module);
+        }
+        let binary = self.into_binary()?;
+        let image = engine.precompile(&binary, None).map_err(failure)?;
+        match cache.store(key, image, name.trim_matches('`')) {
+            // Where it was written it can be mapped, with rare exceptions. Not keeping a copy until then takes less memory.
+            Ok(file) => load_image(engine, Code::File(file))
+                .or_else(|_| Module::new(engine, &binary))
+                .map_err(failure),
+            Err(image) => load_image(engine, Code::Bytes(image)).map_err(failure),
+        }
+    }
+}
+
+/// Where the bytes of an image are.
+enum Code {
+    Bytes(Vec<u8>),
+    Path(PathBuf),
+    File(File),
+}
+
+/// Loads an image.
+#[allow(
+    unsafe_code,
+    reason = "an image is code: of a file that is run by its name the user says that it may run, of one in the cache that \
+              it is the user's alone"
+)]
+fn load_image(engine: &Engine, image: Code) -> wrun::Result<Module> {
+    // SAFETY: the engine checks an image for damage and refuses one of another version or host. That nobody made it to
+    // do harm is, for a path, what the user vouches for, as with any program they start by name. A file of the
+    // cache, and bytes that were to go there, this program made: `Folder::open_file` has no others opened than
+    // those that the user alone may write. It is not changed while it is in use, since the cache never writes to an
+    // entry, but puts another file in its place.
+    unsafe {
+        match image {
+            Code::Path(path) => Module::deserialize_file(engine, path),
+            Code::File(file) => Module::deserialize_open_file(engine, file),
+            Code::Bytes(bytes) => Module::deserialize(engine, bytes),
+        }
+    }
+}
