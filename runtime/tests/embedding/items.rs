@@ -106,7 +106,7 @@ fn tables_hold_functions_of_both_worlds() {
     assert!(table.get(&mut store, 5).is_none());
     assert!(table.set(&mut store, 5, Ref::Func(None)).is_err());
     let error = table.set(&mut store, 0, Ref::Extern(None)).unwrap_err();
-    assert!(error.to_string().contains("expected funcref, found externref"), "{error}");
+    assert!(error.to_string().contains("expected funcref, found nullexternref"), "{error}");
     assert_eq!(Ref::null(HeapType::Func).heap_type(), HeapType::Func);
 }
 
