@@ -24,6 +24,7 @@ pub(super) enum Problem {
     Mismatch(ConcreteType),
     TooMany(&'static str, usize, usize),
     Descriptor,
+    DescriptorAbove(ConcreteType),
 }
 
 impl fmt::Display for Problem {
@@ -49,6 +50,9 @@ impl fmt::Display for Problem {
             }
             Problem::Descriptor => {
                 f.write_str("has or is a descriptor, which only modules can declare")
+            }
+            Problem::DescriptorAbove(name) => {
+                write!(f, "is declared to be a subtype of `{name}`, which has or is a descriptor")
             }
         }
     }
@@ -85,6 +89,10 @@ pub(super) fn definition(
     };
     if supertype.is_final {
         return Err(Problem::FinalSupertype(name));
+    }
+    // An instruction that asks for the supertype's descriptor would find none in objects of this type.
+    if supertype.descriptor.is_some() || supertype.describes.is_some() {
+        return Err(Problem::DescriptorAbove(name));
     }
     let is_subtype = |found, expected| is_subtype(types, group, found, expected);
     if !ty.composite.matches(&supertype.composite, is_subtype) {

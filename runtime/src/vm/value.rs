@@ -64,6 +64,8 @@ impl Val {
             Val::FuncRef(None) => return ValType::NULLFUNCREF,
             Val::AnyRef(None) => return ValType::NULLREF,
             Val::ExternRef(None) => return ValType::NULLEXTERNREF,
+            Val::ExnRef(Some(_)) => HeapType::Exn,
+            Val::ExnRef(None) => return ValType::NULLEXNREF,
             _ => return self.ty(),
         };
         ValType::Ref(RefType { nullable: false, heap })

@@ -2,7 +2,7 @@
 //! on a type.
 
 use wrun_runtime::{
-    AnyRef, ArrayRef, ArrayType, AsContextMut, Caller, ConcreteType, Engine, EqRef, Error,
+    AnyRef, ArrayRef, ArrayType, AsContextMut, Caller, ConcreteType, Config, Engine, EqRef, Error,
     ErrorKind, ExternRef, ExternType, FieldType, Func, FuncType, Global, GlobalType, HeapType, I31,
     Instance, Limits, Linker, Module, Ref, RefType, StorageType, Store, StructRef, StructType,
     SubType, Table, TableType, Tag, TagType, TypeMismatch, Val, ValType,
@@ -194,6 +194,34 @@ fn names_that_are_no_types_are_refused_where_the_host_gives_them() {
         let refused = linker.func_new("m", "f", ty.clone(), |_, _, _| Ok(())).err();
         assert!(refused.is_some_and(is_usage));
         assert!(is_usage(Tag::new(&mut store, &TagType { func: ty }).unwrap_err()));
+    }
+}
+
+#[test]
+fn what_is_below_a_type_with_a_descriptor_is_for_modules() {
+    let features = "custom-descriptors".parse().unwrap();
+    let engine = Engine::new(Config::new().features(features)).unwrap();
+    let module = r#"(module
+        (rec
+            (type $object (sub (descriptor $info) (struct (field i32))))
+            (type $info (sub (describes $object) (struct (field i32)))))
+        (global (export "object") (ref null $object) (ref.null none))
+        (global (export "info") (ref null $info) (ref.null none)))"#;
+    let module = Module::new(&engine, module).unwrap();
+    let mut store = Store::new(&engine, ());
+    for export in module.exports() {
+        let ExternType::Global(ty) = export.ty() else { panic!("a global") };
+        let ValType::Ref(RefType { heap, .. }) = ty.content else { panic!("{ty}") };
+        let declared = engine.resolve(heap.as_concrete().unwrap()).unwrap();
+        let below =
+            SubType { supertype: heap.as_concrete(), ..SubType::plain(declared.composite.clone()) };
+        let error = engine.define_type(below).unwrap_err();
+        assert!(error.to_string().ends_with("which has or is a descriptor"), "{error}");
+        assert!(engine.define_type(declared).is_err());
+        // An object without its descriptor is not made, and one that describes nothing yet is.
+        let made = StructRef::new(&mut store, heap, &[Val::I32(1)]);
+        assert_eq!(made.is_ok(), export.name() == "info");
+        assert_eq!(StructRef::new_default(&mut store, heap).is_ok(), export.name() == "info");
     }
 }
 
