@@ -216,7 +216,7 @@ fn features_are_switched_off_and_named() {
         .stderr_has("multi-memory")
         .stderr_has("hint: switch it on with `--wasm multi-memory`");
     world.wrun(["--wasm", "nope", "m.wat"]).run().exits(2).stderr_has("expected one of");
-    world.wrun(["--wasm", "gc", "m.wat"]).run().exits(2).stderr_has("not implemented");
+    world.wrun(["--wasm", "stack-switching", "m.wat"]).run().exits(2).stderr_has("not implemented");
 }
 
 #[test]
