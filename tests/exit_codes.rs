@@ -42,6 +42,35 @@ fn endless_recursion_is_a_trap() {
 }
 
 #[test]
+fn a_full_heap_is_a_trap() {
+    let hoard = r#"(module (type $link (struct (field (ref null $link))))
+        (func (export "_start") (local $all (ref null $link))
+            (loop $more
+                (local.set $all (struct.new $link (local.get $all)))
+                (br $more))))"#;
+    let outcome = World::with("m.wat", hoard).wrun(["--max-gc-heap", "8M", "m.wat"]).run();
+    let outcome = outcome.exits(134).stderr_has("garbage-collected heap exhausted");
+    outcome.stderr_has("hint: `--max-gc-heap SIZE` gives it a larger heap");
+}
+
+#[test]
+fn a_program_runs_while_all_its_objects_move() {
+    let count = r#"(module (type $link (struct (field i32) (field (ref null $link))))
+        (func $length (param (ref null $link)) (result i32)
+            (if (result i32) (ref.is_null (local.get 0))
+                (then (i32.const 0))
+                (else (i32.add (call $length (struct.get $link 1 (local.get 0))) (i32.const 1)))))
+        (func (export "links") (param $n i32) (result i32) (local $all (ref null $link))
+            (loop $more
+                (local.set $all (struct.new $link (local.get $n) (local.get $all)))
+                (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (call $length (local.get $all))))"#;
+    let world = World::with("m.wat", count);
+    let outcome = world.wrun(["--gc-stress", "--invoke", "links", "m.wat", "100"]).run();
+    outcome.exits(0).stdout_is("100\n");
+}
+
+#[test]
 fn a_trap_of_the_start_function_is_one_too() {
     let module = "(module (func $f unreachable) (start $f) (func (export \"_start\")))";
     World::with("m.wat", module).wrun(["m.wat"]).run().exits(134).stderr_has("unreachable");

@@ -15,6 +15,7 @@ mod gc_constants;
 mod gc_instructions;
 mod gc_linking;
 mod gc_objects;
+mod gc_programs;
 mod gc_types;
 mod hostile;
 mod images;

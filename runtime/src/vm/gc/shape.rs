@@ -17,7 +17,7 @@ pub(crate) enum Shape {
     Struct {
         /// Bytes.
         size: u32,
-        /// Offsets of the references, ascending.
+        /// Offsets of the references.
         references: Box<[u32]>,
     },
     /// Elements without gaps.
