@@ -5,6 +5,7 @@ mod backtraces;
 mod bounds;
 mod bounds_wide;
 mod calls;
+mod descriptors;
 mod deterministic;
 mod exceptions;
 mod exceptions_host;
