@@ -1,5 +1,6 @@
 //! Whole ranges of memories, tables and segments, and growing tables: the work is the runtime's. Only the bounds of
-//! `memory.copy` and `memory.fill` are checked here, because most of their calls are short.
+//! `memory.copy` and `memory.fill` are checked here, because most of their calls are short; those of which that is known are
+//! done in place (`short_range`).
 
 use cranelift_codegen::ir::{
     InstBuilder, Value,
@@ -26,20 +27,28 @@ impl FuncTranslator<'_, '_> {
 
     pub(super) fn visit_memory_copy(&mut self, dst_memory: u32, src_memory: u32) {
         let operands = self.pop3();
+        let short = self.short_length(operands[2]);
         let [dst, src, len] = operands.map(|operand| self.extend_index(operand));
         let src = self.checked_range(MemoryIndex(src_memory), src, len);
         let dst = self.checked_range(MemoryIndex(dst_memory), dst, len);
         let shared =
             self.is_shared(MemoryIndex(dst_memory)) || self.is_shared(MemoryIndex(src_memory));
+        if let (Some(len), false) = (short, shared) {
+            return self.copy_short(dst, src, len);
+        }
         let libcall = if shared { Libcall::shared_memory_copy } else { Libcall::memory_copy };
         self.call_libcall(libcall, &[dst, src, len]);
     }
 
     pub(super) fn visit_memory_fill(&mut self, memory: u32) {
         let [dst, value, len] = self.pop3();
+        let short = self.short_length(len);
         let (dst, len) = (self.extend_index(dst), self.extend_index(len));
         let dst = self.checked_range(MemoryIndex(memory), dst, len);
         let shared = self.is_shared(MemoryIndex(memory));
+        if let (Some(len), false) = (short, shared) {
+            return self.fill_short(dst, value, len);
+        }
         let libcall = if shared { Libcall::shared_memory_fill } else { Libcall::memory_fill };
         self.call_libcall(libcall, &[dst, value, len]);
     }
@@ -50,7 +59,8 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// The address of `len` bytes from `start` on, after a trap when they are not inside the memory. The guard regions
-    /// do not help here: the range may be longer than they are.
+    /// do not help here: the range may be longer than they are. The processor may run ahead as if there were no trap; it
+    /// then gets address 0, lest it reads what the guest must not know.
     fn checked_range(&mut self, memory: MemoryIndex, start: Value, len: Value) -> Value {
         let length = self.memory_field(memory, layout::memory::LENGTH);
         let outside = if self.memory_type(memory).memory64 {
@@ -66,7 +76,9 @@ impl FuncTranslator<'_, '_> {
         };
         self.ins().trapnz(outside, clif_trap(TrapCode::MemoryOutOfBounds));
         let base = self.memory_base(memory);
-        self.ins().iadd(base, start)
+        let address = self.ins().iadd(base, start);
+        let null = self.ins().iconst(I64, 0);
+        self.ins().select_spectre_guard(outside, null, address)
     }
 
     pub(super) fn visit_memory_init(&mut self, data: u32, memory: u32) {

@@ -130,8 +130,15 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     /// Calls the runtime; the arguments are those behind the context.
     pub(super) fn call_libcall(&mut self, libcall: Libcall, args: &[Value]) -> Vec<Value> {
-        let signature = self.env.abi.libcall_signature(libcall);
-        let signature = self.builder.import_signature(signature);
+        let signature = match self.libcall_signatures.get(&libcall) {
+            Some(&signature) => signature,
+            None => {
+                let signature = self.env.abi.libcall_signature(libcall);
+                let signature = self.builder.import_signature(signature);
+                self.libcall_signatures.insert(libcall, signature);
+                signature
+            }
+        };
         let code = self.libcall_code(libcall);
         let mut all_args = vec![self.vmctx()];
         all_args.extend_from_slice(args);

@@ -22,7 +22,7 @@ use cranelift_codegen::{
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
 use target_lexicon::PointerWidth;
-use wrun_module::{FuncIndex, FuncType, TypeIndex, ValType};
+use wrun_module::{FuncIndex, FuncType, Libcall, TypeIndex, ValType};
 
 use super::{
     context::{Context, slot_region},
@@ -53,6 +53,8 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) callees: HashMap<FuncIndex, FuncRef>,
     /// Signatures that have been called indirectly.
     pub(super) signatures: HashMap<(TypeIndex, Convention), SigRef>,
+    /// Signatures of libcalls that have been called.
+    pub(super) libcall_signatures: HashMap<Libcall, SigRef>,
     /// Room for results behind the first of native callees; shared by all calls, as large as the largest needs.
     pub(super) results_slot: Option<StackSlot>,
     /// How many blocks are open whose exceptions are caught.
@@ -112,6 +114,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             skipped_frames: 0,
             callees: HashMap::new(),
             signatures: HashMap::new(),
+            libcall_signatures: HashMap::new(),
             results_slot: None,
             open_tries: 0,
             catching_signatures: HashMap::new(),

@@ -5,7 +5,7 @@
 //!
 //! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `exception`: exceptions, and calls that they may come out of;
-//! - `variable`, `reference`, `table`, `memory`, `atomic`, `bulk`: locals, globals, references and what an instance owns;
+//! - `variable`, `reference`, `table`, `memory`, `atomic`, `bulk`, `short_range`: locals, globals, references and what an instance owns;
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors;
 //! - `gc`: structs, arrays and casts.
@@ -31,6 +31,7 @@ mod gc;
 mod integer;
 mod memory;
 mod reference;
+mod short_range;
 mod simd;
 mod table;
 mod tail_call;

@@ -23,6 +23,7 @@ mod images;
 mod items;
 mod linking;
 mod references;
+mod short_ranges;
 mod tail_calls;
 mod threads;
 mod traps;
