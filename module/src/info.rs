@@ -309,7 +309,7 @@ impl ModuleInfo {
         })
     }
 
-    /// The depth of a type in its hierarchy, as [`gc`](crate::gc) counts it, before indices are replaced.
+    /// The depth of a type in its hierarchy, as [`gc`] counts it, before indices are replaced.
     pub fn depth(&self, ty: TypeIndex) -> u32 {
         gc::ROOT_DEPTH - 1 + self.ancestry(ty).count() as u32
     }

@@ -12,7 +12,7 @@ use crate::{
 gc_ref! {
     /// A reference to an exception: a tag, and values of the tag's types, which never change.
     ///
-    /// It is valid as [`GcRef`](crate::GcRef) says.
+    /// It is valid as [`GcRef`] says.
     Exn
 }
 

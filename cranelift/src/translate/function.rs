@@ -1,6 +1,6 @@
 //! [`FuncTranslator`]: the state of one function's translation, and its operand stack.
 //!
-//! The operand stack holds CLIF values of the type of their WebAssembly type ([`clif_type`]), with two exceptions
+//! The operand stack holds CLIF values of the type of their WebAssembly type ([`clif_type`](crate::abi::clif_type)), with two exceptions
 //! that save instructions, and that only the methods here look at:
 //!
 //! - an `i32` that is the outcome of a test may still be an `i8` ([`FuncTranslator::push_bool`]). It is extended

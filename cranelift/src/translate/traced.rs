@@ -8,7 +8,7 @@
 //! # The rule
 //! Whatever makes a value says its type: values enter the operand stack through [`FuncTranslator::push_typed`] and what
 //! is built on it, parameters of blocks come from [`FuncTranslator::create_block`], locals from
-//! [`FuncTranslator::declare_local`]. Only numbers, vectors and references to functions may be pushed without a type. Where
+//! [`declare_local`]. Only numbers, vectors and references to functions may be pushed without a type. Where
 //! values of known type are consumed (arguments, results, branches, locals, and what is stored) it is checked, in debug
 //! builds, that none was forgotten.
 //!

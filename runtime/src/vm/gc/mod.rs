@@ -14,7 +14,7 @@
 //! # What keeps it sound
 //! Objects move, at any allocation and at no other time. Whoever may allocate, or calls somebody who may, holds references
 //! only in places that [`collect`] visits. For generated code that is the slots its stack maps name; for the runtime it is
-//! tables, globals, element segments and [`HostRoots`](roots::HostRoots). A reference in a register or a variable is good
+//! tables, globals, element segments and [`HostRoots`]. A reference in a register or a variable is good
 //! until the next call of one of the functions here that take the store exclusively.
 
 mod collect;
