@@ -19,11 +19,8 @@ use rustix::process::{Resource, getrlimit};
 use super::{
     folder::{self, Folder},
     key::Key,
-    sweep,
+    sweep::{self, TEMPORARY},
 };
-
-/// Ending of names of temporary files.
-pub(super) const TEMPORARY: &str = ".tmp";
 
 /// Longest name of a module that is noted.
 const NAME_LIMIT: usize = 1024;

@@ -11,7 +11,6 @@ use std::{
 use super::{
     folder::{self, Folder},
     key::{Hash, Key},
-    store::TEMPORARY,
 };
 
 /// Notes on files that were seen are forgotten after this long, used or not: hashing a module again now and then is
@@ -20,6 +19,9 @@ const SEEN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Notes on files that are kept at most.
 const SEEN_LIMIT: usize = 4096;
+
+/// Ending of names of temporary files.
+pub(super) const TEMPORARY: &str = ".tmp";
 
 /// What a name in the directory of the cache stands for. Other names are not ours, and are left alone.
 #[derive(Debug, PartialEq, Eq)]

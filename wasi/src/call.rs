@@ -7,15 +7,12 @@
 
 use crate::WasiCtx;
 use crate::errno::Errno;
-use crate::log::{self, Function};
+use crate::log::{self, Function, LONGEST_PATH};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use wiggle::{GuestError, GuestMemory, Region};
 use wrun_runtime::{Caller, Error, Result, TrapCode};
-
-/// The longest path in a shared memory, in bytes; systems refuse much shorter ones.
-pub(crate) const LONGEST_PATH: u64 = 64 << 10;
 
 /// Which of the two modules a guest imports from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

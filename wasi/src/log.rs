@@ -3,12 +3,14 @@
 //! `path_open(fd=3, dirflags=0x1, path="notes.txt", oflags=0x0, …) = ok, opened=4`. While nobody listens a call pays
 //! one comparison ([`enabled`]). The list of functions says what each argument means ([`Kind`]).
 
-use crate::call::LONGEST_PATH;
 use crate::errno::Errno;
 use std::borrow::Cow;
 use std::fmt::Write;
 use wiggle::{GuestMemory, GuestPtr};
 use wrun_runtime::Result;
+
+/// The longest path in a shared memory, in bytes; systems refuse much shorter ones.
+pub(crate) const LONGEST_PATH: u64 = 64 << 10;
 
 /// A WASI function as the list names it.
 pub(crate) struct Function {

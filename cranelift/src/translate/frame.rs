@@ -6,7 +6,7 @@
 use cranelift_codegen::ir::{Block, Inst, Value};
 use wrun_module::ValType;
 
-use super::exception::{legacy::Caught, try_table::Clause};
+use super::exception::clauses::{Caught, Clause};
 
 /// A block that is open.
 pub(super) struct Frame<'m> {

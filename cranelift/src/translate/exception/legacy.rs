@@ -8,15 +8,8 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use wasmparser::BlockType;
 use wrun_module::{TagIndex, gc};
 
+use super::clauses::Caught;
 use crate::translate::{context::Region, frame::FrameKind, function::FuncTranslator};
-
-/// The clauses of a `try` that have been read so far.
-pub(in crate::translate) struct Caught {
-    /// The exception; nothing when none can come out of the `try`.
-    exception: Option<Value>,
-    /// Where those go on that no clause has taken; nothing behind a `catch_all`.
-    others: Option<Block>,
-}
 
 impl FuncTranslator<'_, '_> {
     pub(in crate::translate) fn visit_try(&mut self, blockty: BlockType) {

@@ -1,6 +1,7 @@
 //! Exceptions: throwing them, calls that they may come out of, and what a handler begins with.
 //!
-//! - [`try_table`]: the instruction and its clauses;
+//! - [`clauses`]: what the control stack keeps of them;
+//! - [`try_table`]: the instruction;
 //! - [`legacy`]: `try` and what belongs to it, as they were before the standard.
 //!
 //! # How an exception gets to its handler
@@ -17,8 +18,9 @@
 //! Which tag a clause is for can be said only of an instance. So the table says the index in the module, and where in the
 //! frame the instance's context is, which says the rest.
 
-pub(super) mod legacy;
-pub(super) mod try_table;
+pub(super) mod clauses;
+mod legacy;
+mod try_table;
 
 use cranelift_codegen::ir::{
     BlockArg, ExceptionTableData, ExceptionTableItem, ExceptionTag, ExtFuncData, FuncRef,

@@ -3,36 +3,10 @@
 //! The code of a handler is written when the block ends, when all calls that lead to it are known: it takes out of the
 //! exception what the clause hands on, and branches.
 
-use cranelift_codegen::ir::Block;
-use wasmparser::{Catch, TryTable};
-use wrun_module::TagIndex;
+use wasmparser::TryTable;
 
-use super::EXCEPTION;
+use super::{EXCEPTION, clauses::Clause};
 use crate::translate::{frame::FrameKind, function::FuncTranslator};
-
-/// A clause of a `try_table`.
-pub(in crate::translate) struct Clause {
-    /// Which exceptions it catches; none for all.
-    pub(super) tag: Option<TagIndex>,
-    /// Whether it hands on the exception itself, behind its values.
-    reference: bool,
-    /// The block it branches out of, counted from around the `try_table`.
-    label: u32,
-    /// Its code; made when a call first may lead there.
-    pub(super) handler: Option<Block>,
-}
-
-impl From<&Catch> for Clause {
-    fn from(catch: &Catch) -> Self {
-        let (tag, reference, label) = match *catch {
-            Catch::One { tag, label } => (Some(tag), false, label),
-            Catch::OneRef { tag, label } => (Some(tag), true, label),
-            Catch::All { label } => (None, false, label),
-            Catch::AllRef { label } => (None, true, label),
-        };
-        Self { tag: tag.map(TagIndex), reference, label, handler: None }
-    }
-}
 
 impl FuncTranslator<'_, '_> {
     pub(in crate::translate) fn visit_try_table(&mut self, table: TryTable) {
