@@ -1,6 +1,6 @@
 //! [`Tag`]: what tells exceptions of one kind from others.
 
-use wrun_module::TagType;
+use wrun_module::{FuncType, HeapType, TagType};
 
 use crate::{AsContext, AsContextMut, Error, Result, store::StoreId, vm::StoreOpaque};
 
@@ -26,16 +26,24 @@ impl Tag {
     /// # Errors
     /// When the type has results or names none of the engine's, or the store has too many tags.
     pub fn new(mut store: impl AsContextMut, ty: &TagType) -> Result<Tag> {
-        if !ty.func.results().is_empty() {
-            return Err(Error::usage(format!(
-                "the type of a tag has no results, found {}",
-                ty.func
-            )));
-        }
+        check_results(&ty.func)?;
         let mut store = store.as_context_mut();
         store.engine().check_func_type(&ty.func)?;
         let type_id = store.opaque().engine().types().id(&ty.func);
         let position = store.opaque_mut().add_tag(type_id)?;
+        Ok(Self::at(store.opaque(), position))
+    }
+
+    /// A tag of a function type that a module declares or that [`define_type`](crate::Engine::define_type) gave. Modules import
+    /// such a tag where they ask for that very type; `new` makes tags whose type is a recursion group of its own.
+    ///
+    /// # Errors
+    /// When it is no type of functions, and as for `new`.
+    pub fn of_type(mut store: impl AsContextMut, ty: HeapType) -> Result<Tag> {
+        let mut store = store.as_context_mut();
+        let (number, func) = store.engine().defined_func(ty)?;
+        check_results(&func)?;
+        let position = store.opaque_mut().add_tag(number)?;
         Ok(Self::at(store.opaque(), position))
     }
 
@@ -47,5 +55,13 @@ impl Tag {
         let store = store.as_context();
         let type_id = store.opaque().tag_type_id(self.position(store.opaque()));
         TagType { func: store.engine().types().get(type_id).func().clone() }
+    }
+}
+
+/// What is thrown is never answered.
+fn check_results(ty: &FuncType) -> Result<()> {
+    match ty.results() {
+        [] => Ok(()),
+        _ => Err(Error::usage(format!("the type of a tag has no results, found {ty}"))),
     }
 }

@@ -1,8 +1,9 @@
 //! Exceptions between programs and the host: thrown by either, caught by either, and on their way through.
 
 use wrun_runtime::{
-    Caller, Engine, ErrorKind, Exn, Extern, Func, FuncType, GcRef, Global, GlobalType, Instance,
-    Linker, Module, Ref, RootScope, Store, Table, TableType, Tag, TagType, TrapCode, Val, ValType,
+    Caller, Engine, ErrorKind, Exn, Extern, Func, FuncType, GcRef, Global, GlobalType, HeapType,
+    Instance, Linker, Module, Ref, RootScope, Store, SubType, Table, TableType, Tag, TagType,
+    TrapCode, Val, ValType,
 };
 
 /// A tag for exceptions that carry one `i64`.
@@ -289,4 +290,27 @@ fn an_exported_tag_is_the_one_that_is_imported() {
     linker.define(&mut store, "", "e", other).unwrap();
     let error = linker.instantiate(&mut store, &module).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Link(_)), "{error}");
+}
+
+#[test]
+fn tags_are_imported_by_the_very_type() {
+    let engine = Engine::default();
+    let text = r#"(module
+        (rec (type $e (func (param i32))) (type $other (func)))
+        (import "host" "tag" (tag (type $e))))"#;
+    let module = Module::new(&engine, text).unwrap();
+    let e = FuncType::new([ValType::I32], []);
+    let group = [e.clone(), FuncType::new([], [])].map(SubType::plain);
+    let declared = engine.define_types(&group).unwrap()[0];
+    let mut store = Store::new(&engine, ());
+    let same = Tag::of_type(&mut store, declared).unwrap();
+    let alone = Tag::new(&mut store, &TagType { func: e.clone() }).unwrap();
+    assert_eq!(same.ty(&store), alone.ty(&store));
+    Instance::new(&mut store, &module, &[same.into()]).unwrap();
+    let refused = Instance::new(&mut store, &module, &[alone.into()]).unwrap_err();
+    assert!(refused.to_string().contains("incompatible import type"), "{refused}");
+
+    let answers = engine.define_type(FuncType::new([], [ValType::I32])).unwrap();
+    assert!(Tag::of_type(&mut store, answers).is_err(), "it has a result");
+    assert!(Tag::of_type(&mut store, HeapType::Any).is_err(), "it is no type of functions");
 }
