@@ -80,8 +80,15 @@ fn with_features(image: &[u8], change: impl FnOnce(&mut Vec<String>)) -> Vec<u8>
     let mut target = parsed.target.clone();
     change(&mut target.cpu_features);
     let file = ElfFile64::<object::Endianness>::parse(image).unwrap();
-    let tables =
-        [section::FUNCS, section::TRAMPOLINES, section::TRAPS, section::ADDRESSES, section::NAMES];
+    let tables = [
+        section::FUNCS,
+        section::TRAMPOLINES,
+        section::TRAPS,
+        section::ADDRESSES,
+        section::STACK_MAPS,
+        section::HANDLERS,
+        section::NAMES,
+    ];
     let table = |name: &str| {
         let content = file.section_by_name(name).unwrap().data().unwrap();
         (name.to_owned(), content.to_vec())
