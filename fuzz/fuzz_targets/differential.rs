@@ -1,4 +1,5 @@
-//! Random valid modules, compiled without and with optimisation: both must do the same.
+//! Random valid modules, compiled without and with optimisation, and run with a collection of garbage at every allocation:
+//! all must do the same.
 //!
 //! Each exported function is called once, with zeros. Results, traps, memory and globals are compared. The modules import
 //! nothing, end by themselves (they count down), and leave no choice of NaN.
@@ -18,13 +19,13 @@ const FUEL: u32 = 1000;
 /// What happened in one engine: a line for each thing that can be compared.
 type Observed = Vec<String>;
 
-fn engine(level: OptLevel, style: MemoryStyle) -> Engine {
+fn engine(level: OptLevel, style: MemoryStyle, gc_stress: bool) -> Engine {
     let mut config = Config::new();
-    config.opt_level(level).memory_style(style);
+    config.opt_level(level).memory_style(style).gc_stress(gc_stress).max_gc_heap(64 << 20);
     Engine::new(&config).expect("an engine can be made")
 }
 
-/// Runs all of a module. `None` when the stack was exhausted: how deep it goes differs between the two.
+/// Runs all of a module. `None` when stack or heap were exhausted: how much there is room for differs.
 fn observe(engine: &Engine, bytes: &[u8]) -> Option<Observed> {
     let module = Module::new(engine, bytes)
         .unwrap_or_else(|error| panic!("a valid module is refused: {error}"));
@@ -36,7 +37,8 @@ fn observe(engine: &Engine, bytes: &[u8]) -> Option<Observed> {
     });
     let instance = match Instance::new(&mut store, &module, &[]) {
         Ok(instance) => instance,
-        Err(error) => return Some(vec![format!("instantiation: {error}")]),
+        Err(error) if is_exhausted(&error) => return None,
+        Err(error) => return Some(vec![format!("instantiation: {}", first_line(&error))]),
     };
     let mut observed = Observed::new();
     for export in module.exports() {
@@ -44,24 +46,25 @@ fn observe(engine: &Engine, bytes: &[u8]) -> Option<Observed> {
         let zeros = |types: &[wrun::ValType]| {
             types.iter().map(|&ty| Val::default_for(ty)).collect::<Option<Vec<_>>>()
         };
-        let (Some(arguments), Some(mut results)) = (zeros(ty.params()), zeros(ty.results())) else {
-            continue;
-        };
+        let Some(arguments) = zeros(ty.params()) else { continue };
+        // The call replaces them; of a type without a default there is no better placeholder.
+        let mut results = vec![Val::I32(0); ty.results().len()];
         let func = instance.get_func(&mut store, export.name()).expect("it is exported");
         match func.call(&mut store, &arguments, &mut results) {
-            Ok(()) => observed.push(format!("{}: {}", export.name(), show(&results))),
-            Err(error) => match error.trap().map(|trap| trap.code()) {
-                Some(TrapCode::StackExhausted) => return None,
-                Some(code) => observed.push(format!("{}: {code}", export.name())),
-                None => panic!("neither results nor a trap: {error}"),
-            },
+            Ok(()) => observed.push(format!("{}: {}", export.name(), show(&store, &results))),
+            Err(error) if is_exhausted(&error) => return None,
+            Err(error) if error.trap().is_some() || error.exception().is_some() => {
+                observed.push(format!("{}: {}", export.name(), first_line(&error)));
+            }
+            Err(error) => panic!("neither results, a trap nor an exception: {error}"),
         }
     }
     let exports: Vec<_> = instance.exports(&mut store).collect();
     for (name, export) in exports {
         match export {
             Extern::Global(global) => {
-                observed.push(format!("{name}: {}", show(&[global.get(&mut store)])))
+                let value = global.get(&mut store);
+                observed.push(format!("{name}: {}", show(&store, &[value])))
             }
             Extern::Memory(memory) => {
                 observed.push(format!("{name}: {:?}", digest(memory.data(&store))))
@@ -72,9 +75,25 @@ fn observe(engine: &Engine, bytes: &[u8]) -> Option<Observed> {
     Some(observed)
 }
 
-/// Values as text; of references only whether they are null.
-fn show(values: &[Val]) -> String {
+/// Whether there was no room for another frame or object.
+fn is_exhausted(error: &wrun::Error) -> bool {
+    let code = error.trap().map(|trap| trap.code());
+    matches!(code, Some(TrapCode::StackExhausted | TrapCode::HeapExhausted))
+}
+
+/// What an error says, without the backtrace.
+fn first_line(error: &wrun::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Values as text; of references what they are to: which object it is cannot be compared.
+fn show(store: &Store<()>, values: &[Val]) -> String {
     let one = |value: &Val| match value {
+        Val::AnyRef(Some(any)) => match (any.as_i31(store), any.as_array(store)) {
+            (Some(integer), _) => format!("{integer:?}"),
+            (None, Some(array)) => format!("array of {}", array.len(store)),
+            (None, None) => format!("anyref, a struct: {}", any.as_struct(store).is_some()),
+        },
         Val::FuncRef(func) => format!("funcref {}", func.is_some()),
         Val::ExnRef(value) => format!("exnref {}", value.is_some()),
         Val::ExternRef(value) => format!("externref {}", value.is_some()),
@@ -100,9 +119,10 @@ fuzz_target!(|bytes: &[u8]| {
     config.bulk_memory_enabled = true;
     config.reference_types_enabled = true;
     config.simd_enabled = true;
-    config.exceptions_enabled = false;
+    config.exceptions_enabled = true;
     config.extended_const_enabled = true;
-    config.gc_enabled = false;
+    config.gc_enabled = true;
+    config.custom_descriptors_enabled = false;
     config.memory64_enabled = true;
     config.max_memory64_bytes = 1 << 24;
     config.multi_value_enabled = true;
@@ -119,10 +139,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let bytes = module.to_bytes();
 
-    let plain = observe(&engine(OptLevel::None, MemoryStyle::Reserved), &bytes);
-    let fast = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved), &bytes);
-    let checked = observe(&engine(OptLevel::Speed, MemoryStyle::Checked), &bytes);
-    for other in [fast, checked] {
+    let plain = observe(&engine(OptLevel::None, MemoryStyle::Reserved, false), &bytes);
+    let fast = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved, false), &bytes);
+    let checked = observe(&engine(OptLevel::Speed, MemoryStyle::Checked, false), &bytes);
+    let moving = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved, true), &bytes);
+    for other in [fast, checked, moving] {
         if let (Some(plain), Some(other)) = (&plain, other) {
             assert_eq!(plain, &other);
         }
