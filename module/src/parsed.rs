@@ -17,6 +17,9 @@ pub struct ParsedModule<'a> {
     pub data: Vec<&'a [u8]>,
     /// Names of functions from the `name` section, sorted by index, without duplicates.
     pub func_names: Vec<(FuncIndex, &'a str)>,
+    /// Which way conditional branches are expected to go: function, offset of the instruction in its body, and whether the
+    /// condition is expected to hold. Sorted.
+    pub branch_hints: Vec<(FuncIndex, u32, bool)>,
     /// The custom sections, in order.
     pub custom_sections: Vec<CustomSection<'a>>,
     /// Offset of the code section's content in the module; DWARF counts from there. 0 without code.
@@ -41,6 +44,13 @@ impl<'a> ParsedModule<'a> {
     /// The index of the function whose body is at `position` of [`bodies`](Self::bodies).
     pub fn defined_func(&self, position: usize) -> FuncIndex {
         FuncIndex::from_index(self.info.num_imported_funcs as usize + position)
+    }
+
+    /// The branch hints of a function: offset in its body, and whether the condition is expected to hold.
+    pub fn branch_hints(&self, func: FuncIndex) -> &[(FuncIndex, u32, bool)] {
+        let start = self.branch_hints.partition_point(|hint| hint.0 < func);
+        let len = self.branch_hints[start..].partition_point(|hint| hint.0 == func);
+        &self.branch_hints[start..start + len]
     }
 
     /// The function's name, when the `name` section gives one.

@@ -47,6 +47,9 @@ impl<'m> FuncTranslator<'_, 'm> {
         let condition = self.pop_condition();
         let (params, results) = self.block_type(blockty);
         let then = self.builder.create_block();
+        if self.hint() == Some(false) {
+            self.builder.set_cold_block(then);
+        }
         let (edge, exit) = if params.is_empty() {
             let exit = self.create_block(results);
             // Should there be no `else`, there are no results either: validation saw to that.
@@ -142,7 +145,23 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     pub(super) fn visit_br_if(&mut self, depth: u32) {
         let condition = self.pop_condition();
-        self.branch_if(condition, depth);
+        match self.hint() {
+            None => self.branch_if(condition, depth),
+            Some(taken) => self.hinted_branch_if(condition, depth, taken),
+        }
+    }
+
+    /// As [`branch_if`](Self::branch_if), where one of the two ways is rarely taken: its code is put aside.
+    fn hinted_branch_if(&mut self, condition: Value, depth: u32, taken: bool) {
+        let (target, types) = self.branch_target(depth);
+        let (leave, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(if taken { next } else { leave });
+        self.ins().brif(condition, leave, &[], next, &[]);
+        self.builder.seal_block(leave);
+        self.builder.switch_to_block(leave);
+        self.with_block_args(types, |builder, args| builder.ins().jump(target, args));
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
     }
 
     /// Branches by `depth` with what is on the stack when `condition` is not zero.

@@ -65,6 +65,10 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) catching_funcs: HashMap<FuncRef, FuncRef>,
     /// Which values the collector has to know of.
     pub(super) traced: Traced,
+    /// The function's branch hints that are not behind it yet.
+    hints: &'m [(FuncIndex, u32, bool)],
+    /// Offset of the instruction in the body.
+    pub(super) position_in_body: u32,
     /// The operand stack.
     stack: Vec<Value>,
     /// Arguments of a branch while it is built; here to keep its allocation.
@@ -120,6 +124,8 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             catching_signatures: HashMap::new(),
             catching_funcs: HashMap::new(),
             traced,
+            hints: env.module.branch_hints(index),
+            position_in_body: 0,
             stack: Vec::new(),
             block_args: Vec::new(),
             refused: None,
@@ -148,6 +154,15 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             page_size_align_log2: 12,
         };
         self.builder.finalize(config);
+    }
+
+    /// Whether the condition of the instruction is expected to hold, when the module says so (custom section
+    /// `metadata.code.branch_hint`).
+    pub(super) fn hint(&mut self) -> Option<bool> {
+        let passed = self.hints.partition_point(|hint| hint.1 < self.position_in_body);
+        self.hints = &self.hints[passed..];
+        let &(_, position, taken) = self.hints.first()?;
+        (position == self.position_in_body).then_some(taken)
     }
 
     /// Records that something cannot be translated; the driver stops there.

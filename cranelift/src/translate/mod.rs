@@ -96,6 +96,7 @@ fn translate_body(
         if translator.reachable {
             let offset = reader.original_position();
             translator.builder.set_srcloc(source_loc(offset));
+            translator.position_in_body = (offset - body.range().start) as u32;
             reader.visit_operator(&mut Dispatch(translator)).map_err(malformed)?;
             if let Some(what) = translator.refused() {
                 return Err(format!("`{what}` at offset {offset:#x} is not implemented"));

@@ -24,6 +24,7 @@ pub(super) struct Builder<'a> {
     data: Vec<&'a [u8]>,
     names: Names<'a>,
     custom_sections: Vec<CustomSection<'a>>,
+    branch_hints: Vec<(FuncIndex, u32, bool)>,
     code_section_offset: u64,
 }
 
@@ -84,8 +85,13 @@ impl<'a> Builder<'a> {
                 self.code_section_offset = unchecked_range.start;
             }
             Payload::CustomSection(section) => {
-                if let KnownCustom::Name(reader) = section.as_known() {
-                    self.names = Names::read(reader);
+                match section.as_known() {
+                    KnownCustom::Name(reader) => self.names = Names::read(reader),
+                    KnownCustom::BranchHints(reader) => {
+                        // As with all custom sections, what cannot be read makes no difference.
+                        self.branch_hints = branch_hints(reader).unwrap_or_default();
+                    }
+                    _ => {}
                 }
                 let section = CustomSection { name: section.name(), data: section.data() };
                 self.custom_sections.push(section);
@@ -198,10 +204,27 @@ impl<'a> Builder<'a> {
             bodies: self.bodies,
             data: self.data,
             func_names: self.names.funcs,
+            branch_hints: self.branch_hints,
             custom_sections: self.custom_sections,
             code_section_offset: self.code_section_offset,
         }
     }
+}
+
+/// The branch hints of all functions, sorted.
+fn branch_hints(
+    section: wasmparser::BranchHintSectionReader<'_>,
+) -> wasmparser::Result<Vec<(FuncIndex, u32, bool)>> {
+    let mut all = Vec::new();
+    for function in section {
+        let function = function?;
+        for hint in function.hints {
+            let hint = hint?;
+            all.push((FuncIndex(function.func), hint.func_offset, hint.taken));
+        }
+    }
+    all.sort_unstable();
+    Ok(all)
 }
 
 /// The functions that escape, sorted.

@@ -82,3 +82,26 @@ fn compact_imports_are_as_those_one_by_one() {
         other => panic!("expected a refusal that names the flag, found {other:?}"),
     }
 }
+
+#[test]
+fn branch_hints_are_read_and_damaged_ones_make_no_difference() {
+    let text = r#"(module
+        (func (param i32))
+        (func (param i32)
+            (block (@metadata.code.branch_hint "\01") (br_if 0 (local.get 0)))
+            (@metadata.code.branch_hint "\00") (if (local.get 0) (then))))"#;
+    let mut bytes = wat::parse_str(text).unwrap();
+    let hints = |bytes: &[u8]| {
+        let module = parse(bytes, Features::default()).unwrap();
+        assert!(module.branch_hints(FuncIndex(0)).is_empty());
+        module.branch_hints(FuncIndex(1)).to_vec()
+    };
+    let taken: Vec<bool> = hints(&bytes).iter().map(|hint| hint.2).collect();
+    assert_eq!(taken, [true, false]);
+    // The last byte of the section says what is expected, and can be 0 or 1 only.
+    let name = b"metadata.code.branch_hint";
+    let start = bytes.windows(name.len()).position(|it| it == name).unwrap();
+    let end = start - 1 + usize::from(bytes[start - 2]);
+    bytes[end - 1] = 7;
+    assert_eq!(hints(&bytes), []);
+}
