@@ -13,12 +13,12 @@ use std::{
 
 use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa};
 use cranelift_frontend::FunctionBuilderContext;
-use wrun_module::{CompileError, FuncIndex, FuncType, ParsedModule, Progress};
+use wrun_module::{CompileError, CompiledFunc, FuncIndex, FuncType, ParsedModule, Progress};
 
 use crate::{
     abi::Abi,
     env::ModuleEnv,
-    func::{CompiledFunc, Failure},
+    func::{Failure, compiled_func},
     trampoline::{self, Trampoline},
     translate,
 };
@@ -36,11 +36,13 @@ pub(crate) struct Times {
     pub(crate) compile: Duration,
 }
 
-/// Compiles all functions of a module in their order, then both trampolines for each type, then the adapters.
+/// Compiles all functions of a module in their order, then both trampolines for each type, then the adapters. With
+/// `functions` false the functions are left absent.
 pub(crate) fn compile_module(
     isa: &dyn TargetIsa,
     env: &ModuleEnv<'_>,
     trampolines: &[&FuncType],
+    functions: bool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Vec<CompiledFunc>, Times), CompileError> {
     let bodies = &env.module.bodies;
@@ -51,10 +53,11 @@ pub(crate) fn compile_module(
     let adapters: Vec<FuncIndex> = adapters.map(|decl| decl.func).collect();
     let first_adapter = trampolines.len() * Trampoline::ALL.len();
     let total = bodies.len() + first_adapter + adapters.len();
-    let mut order: Vec<usize> = (0..total).collect();
+    let first = if functions { 0 } else { bodies.len() };
+    let mut order: Vec<usize> = (first..total).collect();
     order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
     let parallel = order.iter().map(|&position| size(position)).sum::<u64>() >= PARALLEL_FROM;
-    run(&order, parallel, progress, &|worker, position| {
+    let (compiled, times) = run(&order, parallel, progress, &|worker, position| {
         let result = match position.checked_sub(bodies.len()) {
             None => worker.function(isa, env, position),
             Some(position) => match position.checked_sub(first_adapter) {
@@ -63,7 +66,10 @@ pub(crate) fn compile_module(
             },
         };
         result.map_err(|failure| explain(env.module, position, failure))
-    })
+    })?;
+    let mut funcs = vec![CompiledFunc::default(); first];
+    funcs.extend(compiled);
+    Ok((funcs, times))
 }
 
 /// Compiles both trampolines for each type.
@@ -85,7 +91,7 @@ pub(crate) fn compile_trampolines(
 }
 
 /// What a thread keeps from one function to the next.
-struct Worker {
+pub(crate) struct Worker {
     context: Context,
     frontend: FunctionBuilderContext,
     control: ControlPlane,
@@ -142,7 +148,7 @@ fn run(
 }
 
 impl Worker {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             context: Context::new(),
             frontend: FunctionBuilderContext::new(),
@@ -151,7 +157,8 @@ impl Worker {
         }
     }
 
-    fn function(
+    /// Compiles the function at a position.
+    pub(crate) fn function(
         &mut self,
         isa: &dyn TargetIsa,
         env: &ModuleEnv<'_>,
@@ -205,12 +212,16 @@ impl Worker {
         compiled.map(|_| ()).map_err(|error| Failure::new(error.func, error.inner))?;
         let compiled = self.context.take_compiled_code().expect("it was compiled without error");
         self.times.compile += start.elapsed();
-        CompiledFunc::new(isa, &self.context.func, &compiled)
+        compiled_func(isa, &self.context.func, &compiled)
     }
 }
 
 /// The error for the function at `position`, with its name.
-fn explain(module: &ParsedModule<'_>, position: usize, failure: Failure) -> CompileError {
+pub(crate) fn explain(
+    module: &ParsedModule<'_>,
+    position: usize,
+    failure: Failure,
+) -> CompileError {
     let func = if position < module.bodies.len() {
         let index = module.defined_func(position);
         match module.func_name(index) {

@@ -8,21 +8,20 @@ use object::elf;
 use target_lexicon::Architecture;
 use tracing::{debug, debug_span};
 use wrun_module::{
-    CompileError, CompileOptions, Compiler, ConcreteType, DataLayout, FuncType, ImportKind,
-    ModuleInfo, ParsedModule, Progress, SubType, TypeIndex,
+    CompileError, CompileOptions, Compiler, ConcreteType, DataLayout, FuncType, FunctionCompiler,
+    ImportKind, ModuleInfo, OwnedModule, ParsedModule, Progress, SubType, TypeIndex,
     image::{
         self, Metadata, Sections, Target, section,
         tables::{AddressMap, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable},
     },
-    layout::ContextLayout,
 };
 
 use crate::{
     abi::Abi,
     compile,
-    env::{ModuleEnv, struct_layouts},
+    env::ModuleEnv,
+    lazy::LazyFunctions,
     link::{Linked, link},
-    relaxed::Relaxed,
     target,
 };
 
@@ -47,6 +46,46 @@ impl CraneliftCompiler {
     pub fn new(triple: Option<&str>, options: CompileOptions) -> Result<Self, CompileError> {
         let (isa, target) = target::lookup(triple, options)?;
         Ok(Self { isa, target })
+    }
+
+    /// The image of a module, with its functions or without.
+    fn compile_image(
+        &self,
+        module: &ParsedModule<'_>,
+        functions: bool,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<u8>, CompileError> {
+        let isa: &dyn TargetIsa = &*self.isa;
+        let start = Instant::now();
+        let trampolines = distinct(&module.info, dynamic_types(&module.info));
+        let types: Vec<&FuncType> =
+            trampolines.iter().map(|&ty| module.info.func_type(ty)).collect();
+        let env = ModuleEnv::new(isa, self.target.options, module);
+        let (funcs, times) = debug_span!("compile", functions = module.bodies.len())
+            .in_scope(|| compile::compile_module(isa, &env, &types, functions, progress))?;
+        let elapsed = start.elapsed();
+        debug!(elapsed = ?times.translate, "translate, sum of all threads");
+        debug!(elapsed = ?times.compile, "compile, sum of all threads");
+        debug!(?elapsed, functions = module.bodies.len(), "translate and compile");
+
+        let start = Instant::now();
+        let image = debug_span!("link").in_scope(|| {
+            let linked = link(isa, funcs, module.info.num_imported_funcs)?;
+            let (layout, data) = DataLayout::new(module);
+            let metadata = Metadata {
+                info: module.info.clone(),
+                data: layout,
+                trampolines,
+                code_section_offset: module.code_section_offset,
+                uses_heap: linked.uses_heap || !functions && may_use_heap(&module.info),
+            };
+            let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
+            let mut tables = dwarf(module);
+            tables.push((section::NAMES.to_owned(), NameTable::encode(names)));
+            self.image(linked, &metadata, &data, tables)
+        })?;
+        debug!(elapsed = ?start.elapsed(), bytes = image.len(), "link");
+        Ok(image)
     }
 
     /// Writes an image of `linked`, whose first functions are the module's and whose others are trampolines.
@@ -96,44 +135,15 @@ impl Compiler for CraneliftCompiler {
         module: &ParsedModule<'_>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Vec<u8>, CompileError> {
-        let isa: &dyn TargetIsa = &*self.isa;
-        let start = Instant::now();
-        let trampolines = distinct(&module.info, dynamic_types(&module.info));
-        let types: Vec<&FuncType> =
-            trampolines.iter().map(|&ty| module.info.func_type(ty)).collect();
-        let env = ModuleEnv {
-            module,
-            layout: ContextLayout::new(&module.info),
-            abi: Abi::new(isa),
-            memory_style: self.target.options.memory_style,
-            structs: struct_layouts(&module.info),
-            relaxed: Relaxed::new(isa, self.target.options.deterministic),
-        };
-        let (funcs, times) = debug_span!("compile", functions = module.bodies.len())
-            .in_scope(|| compile::compile_module(isa, &env, &types, progress))?;
-        let elapsed = start.elapsed();
-        debug!(elapsed = ?times.translate, "translate, sum of all threads");
-        debug!(elapsed = ?times.compile, "compile, sum of all threads");
-        debug!(?elapsed, functions = module.bodies.len(), "translate and compile");
+        self.compile_image(module, true, progress)
+    }
 
-        let start = Instant::now();
-        let image = debug_span!("link").in_scope(|| {
-            let linked = link(isa, funcs, module.info.num_imported_funcs)?;
-            let (layout, data) = DataLayout::new(module);
-            let metadata = Metadata {
-                info: module.info.clone(),
-                data: layout,
-                trampolines,
-                code_section_offset: module.code_section_offset,
-                uses_heap: linked.uses_heap,
-            };
-            let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
-            let mut tables = dwarf(module);
-            tables.push((section::NAMES.to_owned(), NameTable::encode(names)));
-            self.image(linked, &metadata, &data, tables)
-        })?;
-        debug!(elapsed = ?start.elapsed(), bytes = image.len(), "link");
-        Ok(image)
+    fn compile_skeleton(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>, CompileError> {
+        self.compile_image(module, false, &|_| {})
+    }
+
+    fn functions(&self, module: OwnedModule) -> Box<dyn FunctionCompiler> {
+        Box::new(LazyFunctions::new(self.isa.clone(), &self.target, module))
     }
 
     fn compile_trampolines(&self, types: &[FuncType]) -> Result<Vec<u8>, CompileError> {
@@ -151,6 +161,11 @@ impl Compiler for CraneliftCompiler {
         let names = (section::NAMES.to_owned(), NameTable::encode(std::iter::empty()));
         self.image(linked, &metadata, &[], vec![names])
     }
+}
+
+/// Whether functions of the module may access objects of the garbage-collected heap, for all that is known without their code.
+fn may_use_heap(info: &ModuleInfo) -> bool {
+    !info.tags.is_empty() || info.types.iter().any(|ty| ty.composite.as_func().is_none())
 }
 
 /// The types of functions that can be called dynamically or can be the host's: those that escape or are imported.

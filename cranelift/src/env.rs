@@ -1,7 +1,9 @@
 //! [`ModuleEnv`]: what the translation of one function may know of its module. Read-only, shared by all threads.
 
+use cranelift_codegen::isa::TargetIsa;
 use wrun_module::{
-    ConcreteType, MemoryStyle, ModuleInfo, ParsedModule, gc::StructLayout, layout::ContextLayout,
+    CompileOptions, ConcreteType, MemoryStyle, ModuleInfo, ParsedModule, gc::StructLayout,
+    layout::ContextLayout,
 };
 
 use crate::{abi::Abi, relaxed::Relaxed};
@@ -22,8 +24,26 @@ pub(crate) struct ModuleEnv<'a> {
     pub(crate) relaxed: Relaxed,
 }
 
+impl<'a> ModuleEnv<'a> {
+    /// The surroundings of the functions of `module` in code that `isa` makes.
+    pub(crate) fn new(
+        isa: &dyn TargetIsa,
+        options: CompileOptions,
+        module: &'a ParsedModule<'a>,
+    ) -> Self {
+        Self {
+            module,
+            layout: ContextLayout::new(&module.info),
+            abi: Abi::new(isa),
+            memory_style: options.memory_style,
+            structs: struct_layouts(&module.info),
+            relaxed: Relaxed::new(isa, options.deterministic),
+        }
+    }
+}
+
 /// The layout of structs of each type.
-pub(crate) fn struct_layouts(info: &ModuleInfo) -> Box<[Option<StructLayout>]> {
+fn struct_layouts(info: &ModuleInfo) -> Box<[Option<StructLayout>]> {
     let mut layouts: Vec<Option<StructLayout>> = Vec::with_capacity(info.types.len());
     for ty in &info.types {
         let layout = ty.composite.as_struct().map(|structure| {

@@ -1,4 +1,4 @@
-//! [`CompiledFunc`]: what is kept of one compiled function until all are linked, in compact form.
+//! From what Cranelift gives for a function to a [`CompiledFunc`].
 
 use cranelift_codegen::{
     CodegenError, CompiledCode, ExceptionContextLoc, FinalizedMachCallSite,
@@ -8,55 +8,11 @@ use cranelift_codegen::{
     isa::TargetIsa,
 };
 use wrun_module::{
-    TagIndex, TrapCode,
+    Call, CallKind, CompiledFunc, TagIndex, TrapCode,
     image::tables::{AddressMap, CatchingCall, Handler, StackMapEntry},
 };
 
 use crate::{traps::module_trap, unwind::UnwindTarget};
-
-/// A function's code, and all that is said of it in tables. Offsets count from its start.
-#[derive(Debug)]
-pub(crate) struct CompiledFunc {
-    /// Its code, and the constants behind it.
-    pub(crate) code: Box<[u8]>,
-    /// The alignment that its constants need.
-    pub(crate) align: u32,
-    /// The calls to be resolved.
-    pub(crate) calls: Box<[Call]>,
-    /// The instructions that may trap, by offset.
-    pub(crate) traps: Box<[(u32, TrapCode)]>,
-    /// From which positions of the module the code stems; the first entry is at 0.
-    pub(crate) addresses: Box<[(u32, u32)]>,
-    /// Where its frame holds references to objects during calls: the offset behind each call that has any, ascending, with
-    /// distances down from the frame pointer.
-    pub(crate) stack_maps: Box<[StackMapEntry]>,
-    /// Whether it accesses objects.
-    pub(crate) uses_heap: bool,
-    /// The calls whose exceptions it handles, ascending.
-    pub(crate) catching_calls: Box<[CatchingCall]>,
-    /// Its call frame instructions.
-    pub(crate) unwind: Box<[u8]>,
-}
-
-/// A direct call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// Where the distance is to be written.
-    pub(crate) offset: u32,
-    /// How it is written.
-    pub(crate) kind: CallKind,
-    /// The index of the function in the module.
-    pub(crate) callee: u32,
-}
-
-/// How the distance to a callee is written into a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallKind {
-    /// 32 bits, from behind them.
-    X86Rel32,
-    /// The low 26 bits of the instruction, in units of 4 bytes, from the instruction.
-    Arm64Branch26,
-}
 
 /// Why a function could not be compiled.
 #[derive(Debug)]
@@ -77,36 +33,34 @@ impl Failure {
     }
 }
 
-impl CompiledFunc {
-    /// Takes what is needed of `compiled`, which was made from `func`.
-    pub(crate) fn new(
-        isa: &dyn TargetIsa,
-        func: &Function,
-        compiled: &CompiledCode,
-    ) -> Result<Self, Failure> {
-        let buffer = &compiled.buffer;
-        let unwind = UnwindTarget::new(isa)
-            .instructions(isa, &buffer.unwind_info)
-            .map_err(|error| Failure::new(func, error))?;
-        let mut traps: Vec<_> = buffer
-            .traps()
-            .iter()
-            .filter_map(|trap| Some((trap.offset, module_trap(trap.code)?)))
-            .collect();
-        traps.sort_by_key(|trap| trap.0);
-        traps.dedup_by_key(|trap| trap.0);
-        Ok(Self {
-            code: buffer.data().into(),
-            align: buffer.alignment,
-            calls: calls(func, compiled)?,
-            addresses: addresses(compiled, &traps),
-            traps: traps.into_boxed_slice(),
-            stack_maps: stack_maps(compiled)?,
-            uses_heap: false,
-            catching_calls: catching_calls(compiled)?,
-            unwind,
-        })
-    }
+/// Takes what is needed of `compiled`, which was made from `func`. Whether it accesses objects is for the caller to say.
+pub(crate) fn compiled_func(
+    isa: &dyn TargetIsa,
+    func: &Function,
+    compiled: &CompiledCode,
+) -> Result<CompiledFunc, Failure> {
+    let buffer = &compiled.buffer;
+    let unwind = UnwindTarget::new(isa)
+        .instructions(isa, &buffer.unwind_info)
+        .map_err(|error| Failure::new(func, error))?;
+    let mut traps: Vec<_> = buffer
+        .traps()
+        .iter()
+        .filter_map(|trap| Some((trap.offset, module_trap(trap.code)?)))
+        .collect();
+    traps.sort_by_key(|trap| trap.0);
+    traps.dedup_by_key(|trap| trap.0);
+    Ok(CompiledFunc {
+        code: buffer.data().into(),
+        align: buffer.alignment,
+        calls: calls(func, compiled)?,
+        addresses: addresses(compiled, &traps),
+        traps: traps.into_boxed_slice(),
+        stack_maps: stack_maps(compiled)?,
+        uses_heap: false,
+        catching_calls: catching_calls(compiled)?,
+        unwind,
+    })
 }
 
 /// Where the frame holds references during each call.

@@ -7,6 +7,7 @@
 //! - `compile` runs that and Cranelift over all functions in parallel, and keeps of each a `CompiledFunc`;
 //! - `trampoline` adds the functions that dynamic calls go through;
 //! - `link` lays all out in one text section with every call resolved, and `unwind` writes `.eh_frame` for it;
+//! - `lazy` compiles functions one by one, for modules that are compiled as they run;
 //! - [`CraneliftCompiler`] puts these together with the module's data into an image.
 
 mod abi;
@@ -14,6 +15,7 @@ mod compile;
 mod compiler;
 mod env;
 mod func;
+mod lazy;
 mod link;
 mod relaxed;
 mod target;

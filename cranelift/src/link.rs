@@ -3,14 +3,12 @@
 use cranelift_codegen::{isa::TargetIsa, settings::OptLevel};
 use target_lexicon::Architecture;
 use wrun_module::{
-    CompileError, TrapCode,
+    CompileError, CompiledFunc, Placement, TrapCode,
     image::tables::{AddressMap, CatchingCall, StackMapEntry},
+    lazy,
 };
 
-use crate::{
-    func::{Call, CallKind, CompiledFunc},
-    unwind::UnwindTarget,
-};
+use crate::unwind::UnwindTarget;
 
 /// The most code an image may have. Distances within it, and to the unwind tables behind it, fit into 32 bits.
 const MAX_TEXT: u64 = 1 << 30;
@@ -37,45 +35,34 @@ pub(crate) struct Linked {
     target: UnwindTarget,
 }
 
-/// At which addresses functions may start: those that are `phase` behind a multiple of `align`.
-struct Placement {
-    align: u64,
-    phase: u64,
-}
-
-impl Placement {
-    /// On x86-64 fast code starts 16 bytes behind a line of 64. Where a loop lies within lines decides about up to a
-    /// fifth of its speed, and Cranelift aligns no loops; with one phase for all functions that does at least not depend
-    /// on what precedes them. RATIONALE.md has the measurements behind the choice.
-    fn new(isa: &dyn TargetIsa) -> Self {
-        match (isa.triple().architecture, isa.flags().opt_level()) {
-            (Architecture::X86_64, OptLevel::Speed) => Self { align: 64, phase: 16 },
-            (Architecture::X86_64, _) => Self { align: 16, phase: 0 },
-            _ => Self { align: u64::from(isa.function_alignment().preferred), phase: 0 },
-        }
-    }
-
-    /// The first address from `end` on for a function that needs an alignment of its own for constants.
-    fn next_start(&self, end: u64, align: u32) -> u64 {
-        let align = u64::from(align);
-        if !self.phase.is_multiple_of(align) {
-            return end.next_multiple_of(self.align.max(align));
-        }
-        let start = (end.max(self.phase) - self.phase).next_multiple_of(self.align.max(align));
-        start + self.phase
+/// At which addresses functions may start.
+///
+/// On x86-64 fast code starts 16 bytes behind a line of 64. Where a loop lies within lines decides about up to a fifth of
+/// its speed, and Cranelift aligns no loops; with one phase for all functions that does at least not depend on what
+/// precedes them. RATIONALE.md has the measurements behind the choice.
+pub(crate) fn placement(isa: &dyn TargetIsa) -> Placement {
+    match (isa.triple().architecture, isa.flags().opt_level()) {
+        (Architecture::X86_64, OptLevel::Speed) => Placement { align: 64, phase: 16 },
+        (Architecture::X86_64, _) => Placement { align: 16, phase: 0 },
+        _ => Placement { align: u64::from(isa.function_alignment().preferred), phase: 0 },
     }
 }
 
-/// Links functions in their order. Function `i` of the module is `funcs[i - first]`.
+/// Links functions in their order. Function `i` of the module is `funcs[i - first]`. One without code is absent: calls of it
+/// go to its stub.
 pub(crate) fn link(
     isa: &dyn TargetIsa,
     funcs: Vec<CompiledFunc>,
     first: u32,
 ) -> Result<Linked, CompileError> {
-    let placement = Placement::new(isa);
+    let placement = placement(isa);
     let mut end = 0;
     let mut places = Vec::with_capacity(funcs.len());
     for func in &funcs {
+        if func.code.is_empty() {
+            places.push((end as u32, 0));
+            continue;
+        }
         let start = placement.next_start(end, func.align);
         end = start + func.code.len() as u64;
         if end > MAX_TEXT {
@@ -100,6 +87,9 @@ pub(crate) fn link(
         target: UnwindTarget::new(isa),
     };
     for (index, func) in funcs.into_iter().enumerate() {
+        if func.code.is_empty() {
+            continue;
+        }
         let start = linked.funcs[index].0;
         linked.text.resize(start as usize, filler);
         linked.text.extend_from_slice(&func.code);
@@ -107,7 +97,13 @@ pub(crate) fn link(
             let callee = (call.callee.checked_sub(first))
                 .and_then(|callee| linked.funcs.get(callee as usize))
                 .expect("only defined functions are called directly");
-            resolve(&mut linked.text, start, *call, callee.0)?;
+            let callee = match callee.1 {
+                0 => lazy::stub_offset(call.callee - first),
+                _ => i64::from(callee.0),
+            };
+            let distance = callee - i64::from(start);
+            call.resolve(&mut linked.text[start as usize..], distance)
+                .map_err(|error| CompileError::TooLarge(error.to_string()))?;
         }
         linked.traps.extend(func.traps.iter().map(|&(offset, code)| (start + offset, code)));
         linked.add_addresses(start, &func.addresses);
@@ -136,44 +132,22 @@ impl Linked {
 
     /// The content of `.eh_frame` when `.text` begins `distance` bytes from it.
     pub(crate) fn eh_frame(&self, distance: i64) -> Vec<u8> {
-        let frames = self.funcs.iter().zip(&self.unwind);
+        let present = self.funcs.iter().filter(|func| func.1 != 0);
+        let frames = present.zip(&self.unwind);
         let frames = frames.map(|(&(start, len), unwind)| (start, len, &unwind[..]));
         self.target.eh_frame(distance, frames)
     }
 }
 
-/// Writes the distance to `callee` into a call of the function that begins at `start`.
-fn resolve(text: &mut [u8], start: u32, call: Call, callee: u32) -> Result<(), CompileError> {
-    let at = start + call.offset;
-    let field = &mut text[at as usize..at as usize + 4];
-    let distance = i64::from(callee) - i64::from(at);
-    let value = match call.kind {
-        CallKind::X86Rel32 => (distance - 4) as i32 as u32,
-        CallKind::Arm64Branch26 => {
-            if !(-(1 << 27)..1 << 27).contains(&distance) {
-                let reason = format!("a call over {} bytes of code", distance.unsigned_abs());
-                return Err(CompileError::TooLarge(reason));
-            }
-            let instruction = u32::from_le_bytes([field[0], field[1], field[2], field[3]]);
-            instruction & 0xfc00_0000 | (distance >> 2) as u32 & 0x03ff_ffff
-        }
-    };
-    field.copy_from_slice(&value.to_le_bytes());
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use wrun_module::{
-        CompileError, CompileOptions, TrapCode,
+        Call, CallKind, CompileOptions, CompiledFunc, TrapCode,
         image::tables::{AddressMap, CatchingCall, Handler},
     };
 
-    use super::{Placement, link, resolve};
-    use crate::{
-        func::{Call, CallKind, CompiledFunc},
-        target,
-    };
+    use super::link;
+    use crate::target;
 
     fn func(len: usize, calls: &[Call]) -> CompiledFunc {
         CompiledFunc {
@@ -213,19 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn alignment_for_constants_comes_before_the_phase() {
-        let placement = Placement { align: 64, phase: 16 };
-        assert_eq!([0, 16, 17, 80].map(|end| placement.next_start(end, 16)), [16, 16, 80, 80]);
-        assert_eq!(placement.next_start(17, 32), 64);
-    }
-
-    #[test]
-    fn distances_on_aarch64_keep_the_opcode_and_are_bounded() {
-        let call = Call { offset: 0, kind: CallKind::Arm64Branch26, callee: 0 };
-        let mut text = 0x9400_0000_u32.to_le_bytes();
-        resolve(&mut text, 0, call, 64).unwrap();
-        assert_eq!(u32::from_le_bytes(text), 0x9400_0010);
-        let error = resolve(&mut text, 0, call, 1 << 27).unwrap_err();
-        assert!(matches!(error, CompileError::TooLarge(_)), "{error}");
+    fn calls_of_absent_functions_go_to_their_stubs() {
+        let (isa, _) = target::lookup(Some("x86_64-linux"), CompileOptions::default()).unwrap();
+        let call = Call { offset: 1, kind: CallKind::X86Rel32, callee: 4 };
+        let absent = CompiledFunc::default;
+        let linked = link(&*isa, vec![absent(), absent(), func(5, &[call])], 2).unwrap();
+        assert_eq!(linked.funcs, [(0, 0), (0, 0), (16, 5)]);
+        let call = Call { callee: 3, ..call };
+        let linked = link(&*isa, vec![absent(), absent(), func(5, &[call])], 2).unwrap();
+        let distance = wrun_module::lazy::stub_offset(1) - 21;
+        assert_eq!(linked.text[17..21], (distance as i32).to_le_bytes());
+        assert_eq!(linked.unwind.len(), 1);
     }
 }

@@ -31,6 +31,17 @@ pub(crate) fn lookup(
     Ok((isa, target))
 }
 
+/// The code generator for the same machine as `isa`'s, with other options.
+pub(crate) fn sibling(isa: &dyn TargetIsa, options: CompileOptions) -> OwnedTargetIsa {
+    let mut builder = isa::lookup(isa.triple().clone()).expect("there is a code generator for it");
+    for flag in isa.isa_flags() {
+        if flag.as_bool() == Some(true) {
+            builder.enable(flag.name).expect("a flag that the same code generator has");
+        }
+    }
+    builder.finish(flags(options)).expect("all else is as it was")
+}
+
 /// The features of this machine's processor, by Cranelift's names, sorted. Code for this machine may use those and
 /// no others; empty on a machine that Cranelift has no code for.
 pub fn host_target_features() -> Vec<String> {

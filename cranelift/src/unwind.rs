@@ -113,9 +113,9 @@ impl UnwindTarget {
     pub(crate) fn eh_frame<'a>(
         self,
         distance: i64,
-        frames: impl ExactSizeIterator<Item = (u32, u32, &'a [u8])>,
+        frames: impl Iterator<Item = (u32, u32, &'a [u8])>,
     ) -> Vec<u8> {
-        let mut section = Vec::with_capacity(32 + frames.len() * 40);
+        let mut section = Vec::with_capacity(32 + frames.size_hint().1.unwrap_or(0) * 40);
         entry(&mut section, |bytes| {
             bytes.extend([0; 4]); // A common entry, not a function's.
             bytes.push(1);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FuncType, ParsedModule, image::Target};
+use crate::{CompiledFunc, FuncType, OwnedModule, ParsedModule, Placement, image::Target};
 
 /// How much work goes into better code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,9 +112,66 @@ pub trait Compiler: Send + Sync {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Vec<u8>, CompileError>;
 
+    /// The image of a module without its functions: all are absent, and are given by a [`FunctionCompiler`] when they are
+    /// called. It has everything else, trampolines and adapters included.
+    ///
+    /// # Errors
+    /// As for [`compile`](Self::compile).
+    fn compile_skeleton(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>, CompileError>;
+
+    /// A compiler for the functions of one module.
+    fn functions(&self, module: OwnedModule) -> Box<dyn FunctionCompiler>;
+
     /// An image with nothing but the trampolines for calls of functions of these types.
     ///
     /// # Errors
     /// When a type passes a limit of the compiler.
     fn compile_trampolines(&self, types: &[FuncType]) -> Result<Vec<u8>, CompileError>;
+}
+
+/// Which of its forms a function is compiled to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// As fast as possible to compile. Its code counts its calls and the rounds of its loops, and tells the runtime when they
+    /// are many, by the libcalls [`function_hot`](crate::Libcall::function_hot) and
+    /// [`loop_hot`](crate::Libcall::loop_hot).
+    Baseline,
+    /// As the compiler's options say, without counting.
+    Optimised,
+}
+
+/// Turns the functions of one module into code, one by one and in any order. Functions are named by their position among
+/// those that the module defines.
+pub trait FunctionCompiler: Send + Sync {
+    /// The module.
+    fn module(&self) -> &ParsedModule<'_>;
+
+    /// Compiles a function.
+    ///
+    /// # Errors
+    /// When it passes a limit of the compiler.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    fn compile(&self, position: usize, tier: Tier) -> Result<CompiledFunc, CompileError>;
+
+    /// Compiles what is left of a function from the beginning of a loop on, optimised: code that takes the place of a frame
+    /// of [`Tier::Baseline`] in the middle of its work. The loop is named by the offset of its instruction in the body.
+    ///
+    /// The code has the function's calling convention and results; its only parameter behind the contexts is the address
+    /// of all locals and then all operands on the stack, parameters of the loop included, each in a slot of
+    /// [`value::SIZE`](crate::layout::value::SIZE) bytes. It reads them before it does anything else.
+    ///
+    /// # Errors
+    /// When it passes a limit of the compiler, or the loop cannot be entered.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    fn compile_loop(&self, position: usize, offset: u32) -> Result<CompiledFunc, CompileError>;
+
+    /// At which addresses functions of a tier should start.
+    fn placement(&self, tier: Tier) -> Placement;
+
+    /// The content of an `.eh_frame` for one function, whose code begins `distance` bytes from it.
+    fn eh_frame(&self, func: &CompiledFunc, distance: i64) -> Vec<u8>;
 }

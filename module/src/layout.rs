@@ -28,8 +28,11 @@ pub mod context {
     pub const INSTANCE: u32 = 32;
     /// Pointer to the engine's table of supertypes ([`gc`](crate::gc)).
     pub const SUPERTYPES: u32 = 40;
+    /// Pointer to an array of `i32`, for each function that the module defines how often it may still be called, or one of
+    /// its loops go round, before the runtime wants to know. Only for code of [`Tier::Baseline`](crate::Tier::Baseline).
+    pub const COUNTERS: u32 = 48;
     /// First byte behind the head.
-    pub const HEAD_SIZE: u32 = 48;
+    pub const HEAD_SIZE: u32 = 56;
     /// The value of [`MAGIC`] in an instance's context ("core").
     pub const INSTANCE_MAGIC: u32 = 0x6572_6f63;
 }

@@ -5,10 +5,12 @@
 //! - [`parse()`] reads and validates the binary format and yields a [`ParsedModule`];
 //! - its [`ModuleInfo`] is what the runtime needs to instantiate the module, and what an image carries;
 //! - [`layout`], [`gc`], [`Libcall`] and [`TrapCode`] are what generated code and the runtime share;
-//! - a [`Compiler`] turns a parsed module into an image, whose format is in [`image`].
+//! - a [`Compiler`] turns a parsed module into an image, whose format is in [`image`], or its functions one by one into
+//!   [`CompiledFunc`]s.
 //!
 //! Nothing here knows how code is generated or run.
 
+mod compiled;
 mod compiler;
 mod data_layout;
 mod features;
@@ -17,14 +19,18 @@ pub mod image;
 mod index;
 mod info;
 pub mod layout;
+pub mod lazy;
 mod libcall;
+mod owned;
 mod parse;
 mod parsed;
 mod trap;
 mod types;
 
+pub use compiled::{Call, CallKind, CompiledFunc, Placement, TooFar};
 pub use compiler::{
-    CompileError, CompileOptions, Compiler, MemoryStyle, OptLevel, Progress, RESERVATION,
+    CompileError, CompileOptions, Compiler, FunctionCompiler, MemoryStyle, OptLevel, Progress,
+    RESERVATION, Tier,
 };
 pub use data_layout::{DataLayout, DataPlace, MemoryRun};
 pub use features::{FeatureError, Features};
@@ -36,6 +42,7 @@ pub use info::{
     ExternIndex, FuncRefDecl, GlobalDecl, Import, ImportKind, ModuleInfo, TableDecl,
 };
 pub use libcall::{Libcall, LibcallType};
+pub use owned::OwnedModule;
 pub use parse::{ParseError, parse};
 pub use parsed::{CustomSection, ParsedModule};
 pub use trap::TrapCode;

@@ -70,6 +70,12 @@ macro_rules! for_each_libcall {
             gc_alloc(type_id: i32, size: i64) -> i32;
             /// Throws an exception, which is not null. Does not return: what follows is a handler, or the end of the program.
             throw_ref(exception: i32);
+            /// Says that the function at a position among those that the module defines has been called often since it was
+            /// compiled without optimisation. Its counter has gone below zero.
+            function_hot(position: i32);
+            /// As `function_hot`, of the loop whose instruction is at `offset` in the function's body. Gives the address of code
+            /// that goes on from there, or 0 when there is none (yet).
+            loop_hot(position: i32, offset: i32) -> i64;
         }
     };
 }

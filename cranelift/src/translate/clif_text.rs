@@ -4,15 +4,10 @@ use std::fmt::Write;
 
 use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilderContext;
-use wrun_module::{CompileError, CompileOptions, ParsedModule, layout::ContextLayout};
+use wrun_module::{CompileError, CompileOptions, ParsedModule};
 
 use super::translate;
-use crate::{
-    abi::Abi,
-    env::{ModuleEnv, struct_layouts},
-    relaxed::Relaxed,
-    target,
-};
+use crate::{env::ModuleEnv, target};
 
 /// The target that text is made for, whatever the host is.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -26,14 +21,7 @@ pub fn clif_text(
     options: &CompileOptions,
 ) -> Result<String, CompileError> {
     let (isa, _) = target::lookup(Some(TARGET), *options)?;
-    let env = ModuleEnv {
-        module,
-        layout: ContextLayout::new(&module.info),
-        abi: Abi::new(&*isa),
-        memory_style: options.memory_style,
-        structs: struct_layouts(&module.info),
-        relaxed: Relaxed::new(&*isa, options.deterministic),
-    };
+    let env = ModuleEnv::new(&*isa, *options, module);
     let mut frontend = FunctionBuilderContext::new();
     let mut text = String::new();
     for position in 0..module.bodies.len() {

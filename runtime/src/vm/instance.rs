@@ -187,6 +187,7 @@ impl StoreOpaque {
                 type_ids: module.type_ids().as_ptr(),
                 instance: position,
                 supertypes: self.engine().types().supertypes().base(),
+                counters: std::ptr::null(),
             },
         );
     }

@@ -89,6 +89,8 @@ pub(super) struct VmInstanceHead {
     pub(super) instance: usize,
     /// The engine's table of supertypes.
     pub(super) supertypes: *const u32,
+    /// How often functions may be called until they are hot; null unless the module is compiled as it runs.
+    pub(super) counters: *const i32,
 }
 
 /// The context of a host function. What lies behind `array_entry` is the runtime's own.
@@ -223,6 +225,7 @@ assert_layout! {
         type_ids = layout::context::TYPE_IDS,
         instance = layout::context::INSTANCE,
         supertypes = layout::context::SUPERTYPES,
+        counters = layout::context::COUNTERS,
     } size layout::context::HEAD_SIZE;
     VmHostFunc {
         head.magic = layout::host_func::MAGIC,
