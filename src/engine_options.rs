@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use wrun::{Config, Engine, Features, OptLevel};
+use wrun::{Config, Engine, Features, LazyOptions, OptLevel};
 
 use crate::{output::OutputArgs, progress::CompileProgress, render::Failure, size};
 
@@ -76,6 +76,29 @@ impl CompilerArgs {
         });
         config.deterministic(self.deterministic);
         config
+    }
+}
+
+/// The option of those that run modules of which they may not need all.
+#[derive(Args, Debug)]
+pub(crate) struct CompileArgs {
+    /// When functions are compiled: when they are called first, or all before the program starts.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Eager)]
+    compile: When,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// When they are called. What is called often is then optimised in the background.
+    Lazy,
+    /// Before the program starts.
+    Eager,
+}
+
+impl CompileArgs {
+    /// Sets the option in `config`.
+    pub(crate) fn apply(&self, config: &mut Config) {
+        config.lazy((self.compile == When::Lazy).then(LazyOptions::default));
     }
 }
 

@@ -64,6 +64,9 @@ impl Input {
             return Ok(module);
         }
         let binary = self.into_binary()?;
+        if engine.config().is_lazy() {
+            return Module::new(engine, &binary).map_err(failure);
+        }
         let image = engine.precompile(&binary, None).map_err(failure)?;
         match cache.store(key, image, name.trim_matches('`')) {
             // Where it was written it can be mapped, with rare exceptions. Not keeping a copy until then takes less memory.

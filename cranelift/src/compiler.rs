@@ -78,6 +78,7 @@ impl CraneliftCompiler {
                 trampolines,
                 code_section_offset: module.code_section_offset,
                 uses_heap: linked.uses_heap || !functions && may_use_heap(&module.info),
+                partial: !functions,
             };
             let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
             let mut tables = dwarf(module);

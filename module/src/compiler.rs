@@ -146,6 +146,11 @@ pub trait FunctionCompiler: Send + Sync {
     /// The module.
     fn module(&self) -> &ParsedModule<'_>;
 
+    /// The form in which a function should be compiled first.
+    fn first_tier(&self, _position: usize) -> Tier {
+        Tier::Baseline
+    }
+
     /// Compiles a function.
     ///
     /// # Errors

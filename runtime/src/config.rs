@@ -2,10 +2,29 @@
 
 use std::{fmt, sync::Arc};
 
-use wrun_module::{Features, MemoryStyle, OptLevel, Progress};
+use wrun_module::{Features, MemoryStyle, OptLevel, Progress, Tier};
 
 /// A callback that is told how far a compilation is.
 pub(crate) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// How modules are compiled as they run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LazyOptions {
+    /// What functions are compiled to when they are called first. Unless set, most are compiled as fast as possible, and once
+    /// more when they turn out to be hot.
+    pub first_tier: Option<Tier>,
+    /// Calls and rounds of loops after which a function is hot.
+    pub hot_after: u32,
+    /// Whether functions are compiled before they are called, where processors are idle.
+    pub ahead: bool,
+}
+
+impl Default for LazyOptions {
+    fn default() -> Self {
+        Self { first_tier: None, hot_after: 3000, ahead: true }
+    }
+}
 
 /// Settings of an engine.
 #[derive(Clone)]
@@ -17,6 +36,7 @@ pub struct Config {
     pub(crate) deterministic: bool,
     pub(crate) max_gc_heap: u64,
     pub(crate) gc_stress: bool,
+    pub(crate) lazy: Option<LazyOptions>,
     pub(crate) on_progress: Option<OnProgress>,
 }
 
@@ -30,6 +50,7 @@ impl Default for Config {
             deterministic: false,
             max_gc_heap: 4 << 30,
             gc_stress: false,
+            lazy: None,
             on_progress: None,
         }
     }
@@ -88,6 +109,19 @@ impl Config {
         self
     }
 
+    /// Whether [`Module::new`](crate::Module::new) compiles functions only when they are called; off unless set. Modules are
+    /// parsed and validated as a whole either way. Where the system has no addresses left for it, and for other uses than
+    /// running a module, modules are compiled as a whole all the same.
+    pub fn lazy(&mut self, options: Option<LazyOptions>) -> &mut Self {
+        self.lazy = options;
+        self
+    }
+
+    /// Whether functions are compiled only when they are called.
+    pub fn is_lazy(&self) -> bool {
+        self.lazy.is_some()
+    }
+
     /// Is told now and then, from any thread, how far a compilation is.
     pub fn on_progress(
         &mut self,
@@ -108,6 +142,7 @@ impl fmt::Debug for Config {
             .field("deterministic", &self.deterministic)
             .field("max_gc_heap", &self.max_gc_heap)
             .field("gc_stress", &self.gc_stress)
+            .field("lazy", &self.lazy)
             .finish_non_exhaustive()
     }
 }

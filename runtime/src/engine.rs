@@ -8,13 +8,16 @@ use std::{
     time::Instant,
 };
 
-use wrun_module::{Compiler, FuncType, MemoryStyle, Progress};
+use wrun_module::{
+    Compiler, FuncType, FunctionCompiler, MemoryStyle, OptLevel, OwnedModule, ParsedModule,
+    Progress, Tier,
+};
 
 use crate::{
-    Config, Error, Module, Result,
+    Config, Error, LazyOptions, Module, Result,
     module::{ModuleInner, binary},
     types::TypeRegistry,
-    vm,
+    vm::{self, LazySource},
 };
 
 /// Settings, the compiler, and the numbers of types. Cheap to clone; all clones are one engine.
@@ -140,6 +143,41 @@ impl Engine {
         let image = compiler.compile(&module, progress)?;
         tracing::debug!(elapsed = ?start.elapsed(), bytes = image.len(), "compiled to an image");
         Ok(image)
+    }
+
+    /// Parses a module, binary or text, and compiles all of it but its functions: an image without them, and what gives
+    /// the compiler for them.
+    pub(crate) fn compile_lazily(&self, bytes: &[u8]) -> Result<(Vec<u8>, LazySource)> {
+        let start = Instant::now();
+        let module = OwnedModule::parse(binary(bytes)?.into(), self.0.config.features)?;
+        let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
+        let image = compiler.compile_skeleton(module.get())?;
+        tracing::debug!(elapsed = ?start.elapsed(), bytes = image.len(), "functions are compiled as they are called");
+        let functions = compiler.functions(module);
+        Ok((image, Box::new(|| Ok(functions))))
+    }
+
+    /// The compiler for the functions of a module, binary or text.
+    pub(crate) fn functions(&self, bytes: &[u8]) -> Result<Box<dyn FunctionCompiler>> {
+        let module = OwnedModule::parse(binary(bytes)?.into(), self.0.config.features)?;
+        let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
+        Ok(compiler.functions(module))
+    }
+
+    /// Compiles all of a module that has been parsed.
+    pub(crate) fn compile_parsed(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>> {
+        let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
+        Ok(compiler.compile(module, &|_| ())?)
+    }
+
+    /// How modules are compiled as they run; nothing when they are compiled before.
+    pub(crate) fn lazy_options(&self) -> Option<LazyOptions> {
+        let mut options = self.0.config.lazy.clone()?;
+        if matches!(self.0.config.opt_level, OptLevel::None | OptLevel::Fast) {
+            // Nothing would be gained by compiling a function twice.
+            options.first_tier = Some(Tier::Optimised);
+        }
+        Some(options)
     }
 
     /// Notes that a module has trampolines for these types.

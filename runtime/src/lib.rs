@@ -63,7 +63,7 @@ pub use any_ref::{AnyRef, EqRef};
 pub use array_ref::ArrayRef;
 pub use backtrace::{Frame, Symbol, WasmBacktrace};
 pub use caller::Caller;
-pub use config::Config;
+pub use config::{Config, LazyOptions};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result, TypeMismatch};
 pub use exception::{Exception, Exn};
@@ -88,7 +88,7 @@ pub use vm::{IntoFunc, WaitResult, WasmParams, WasmResults, WasmRet, WasmTy};
 pub use wrun_module::{
     ArrayType, CompileError, CompositeKind, CompositeType, ConcreteType, ExternType, FeatureError,
     Features, FieldType, FuncType, GlobalType, HeapType, Limits, MemoryStyle, MemoryType, OptLevel,
-    ParseError, Progress, RefType, StorageType, StructType, SubType, TableType, TagType, TrapCode,
-    ValType,
+    ParseError, Progress, RefType, StorageType, StructType, SubType, TableType, TagType, Tier,
+    TrapCode, ValType,
     image::{Image, ImageError},
 };

@@ -13,16 +13,16 @@ use std::{
 };
 
 use wrun_module::{
-    ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex, MemoryStyle,
-    ModuleInfo,
+    CompiledFunc, ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex,
+    MemoryStyle, ModuleInfo, Tier,
     image::{Image, ImageError, Metadata},
     layout::ContextLayout,
 };
 
 use crate::{
-    Engine, Error, Result, host_cpu,
+    Engine, Error, LazyOptions, Result, host_cpu,
     instance::Item,
-    vm::{ActiveCode, LoadError, VmCode},
+    vm::{ActiveCode, LazySource, LoadError, VmCode},
 };
 
 /// A compiled module. Cheap to clone; belongs to one engine and can be used in any of its stores.
@@ -55,7 +55,21 @@ impl Module {
                 "these bytes are no module but a compiled image, which is loaded with `deserialize`".into(),
             ));
         }
-        Self::load_own(engine, &engine.compile(bytes)?)
+        match engine.lazy_options() {
+            None => Self::load_own(engine, &engine.compile(bytes)?),
+            Some(options) => Self::new_lazily(engine, bytes, options),
+        }
+    }
+
+    fn new_lazily(engine: &Engine, bytes: &[u8], options: LazyOptions) -> Result<Module> {
+        let start = Instant::now();
+        let (image, source) = engine.compile_lazily(bytes)?;
+        let code = VmCode::from_bytes(&image);
+        Self::load_with(engine, start, code, Some((source, options))).or_else(|error| {
+            // The system has no room for code that grows.
+            tracing::debug!(%error, "compiled as a whole");
+            Self::load_own(engine, &engine.compile(bytes)?)
+        })
     }
 
     /// Compiles the module in a file, as [`new`](Self::new) does.
@@ -79,10 +93,38 @@ impl Module {
 
     /// The image: what [`deserialize`](Self::deserialize) loads.
     ///
+    /// It is complete, also when functions are compiled as they are called: those that are missing are compiled for it.
+    ///
     /// # Errors
-    /// None at present.
+    /// When functions are missing and cannot be compiled.
     pub fn serialize(&self) -> Result<Vec<u8>> {
-        Ok(self.0.code.code().bytes().to_vec())
+        match self.0.code.lazy() {
+            Some(lazy) => self.engine().compile_parsed(lazy.compiler()?.module()),
+            None => Ok(self.0.code.code().bytes().to_vec()),
+        }
+    }
+
+    /// Loads the image that an open file is, as [`deserialize_open_file`](Self::deserialize_open_file) does, of which functions
+    /// may be missing: they are compiled when they are called. `source` gives the bytes of the module, binary or text; it is
+    /// called when the first function is missing, which may be never.
+    ///
+    /// # Errors
+    /// As for `deserialize_open_file`, and when the system has no room.
+    ///
+    /// # Safety
+    /// As for [`deserialize_file`](Self::deserialize_file); and what `source` gives is the module that the image was made from.
+    #[allow(unsafe_code, reason = "says that the caller has to trust the image")]
+    pub unsafe fn deserialize_partial(
+        engine: &Engine,
+        file: File,
+        source: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
+    ) -> Result<Module> {
+        let own = engine.clone();
+        let source: LazySource = Box::new(move || own.functions(&source()?));
+        let options = engine.lazy_options().unwrap_or_default();
+        let code = VmCode::from_file(file);
+        Self::load_with(engine, Instant::now(), code, Some((source, options)))
+            .map_err(LoadError::unnamed)
     }
 
     /// Loads an image that [`serialize`](Self::serialize) or [`Engine::precompile`] made.
@@ -140,6 +182,16 @@ impl Module {
         start: Instant,
         code: Result<VmCode, LoadError>,
     ) -> Result<Module, LoadError> {
+        Self::load_with(engine, start, code, None)
+    }
+
+    /// Loads an image. Functions that it lacks come from `source`.
+    fn load_with(
+        engine: &Engine,
+        start: Instant,
+        code: Result<VmCode, LoadError>,
+        source: Option<(LazySource, LazyOptions)>,
+    ) -> Result<Module, LoadError> {
         let code = code?;
         let target = &code.image().target;
         host_cpu::check(target).map_err(LoadError::Image)?;
@@ -155,7 +207,16 @@ impl Module {
                 "it was not compiled with `--deterministic`, to give the same results on every machine".into(),
             )));
         }
-        let mut code = code.activate()?;
+        let mut code = match (code.image().metadata.partial, source) {
+            (false, _) => code.activate()?,
+            (true, Some((source, options))) => code.activate_lazily(source, options)?,
+            (true, None) => {
+                return Err(LoadError::Image(ImageError::Target(
+                    "it has not all functions of its module, and is of use to the cache only"
+                        .into(),
+                )));
+            }
+        };
         let type_ids = {
             let info = &code.code().image().metadata.info;
             engine.types().register(&info.types, &info.rec_groups).map_err(io::Error::other)?
@@ -292,9 +353,14 @@ impl Module {
 
     /// The index of the function whose code is at an offset.
     pub(crate) fn function_at(&self, code_offset: u32) -> Option<u32> {
-        let code = self.0.code.code();
-        let position = code.image().funcs(code.bytes()).find(code_offset)?;
-        Some(self.info().num_imported_funcs + position as u32)
+        Some(self.info().num_imported_funcs + self.0.code.function_at(code_offset)?)
+    }
+
+    /// The functions that were compiled since it was loaded and have been called, with their positions among those that it
+    /// defines. Nothing for a module that was compiled as a whole.
+    #[doc(hidden)]
+    pub fn compiled_functions(&self) -> Vec<(u32, Tier, CompiledFunc)> {
+        self.0.code.lazy().map(|lazy| lazy.compiled()).unwrap_or_default()
     }
 
     /// The name of a function.
@@ -305,8 +371,7 @@ impl Module {
 
     /// The offset in the module's binary that the code at an offset comes from.
     pub(crate) fn module_offset(&self, code_offset: u32) -> Option<u32> {
-        let code = self.0.code.code();
-        code.image().addresses(code.bytes()).find(code_offset)
+        self.0.code.module_offset(code_offset)
     }
 
     /// Whether the module's DWARF passes `check`, which is asked once.
@@ -324,6 +389,15 @@ impl Module {
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::System(error) => error.fmt(f),
+            LoadError::Image(error) => error.fmt(f),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{env, fs, process::ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use spec_testsuite::{ExpectedFailures, File, files, reason};
-use wrun_runtime::{Config, Engine, MemoryStyle, Module, OptLevel, Result};
+use wrun_runtime::{Config, Engine, LazyOptions, MemoryStyle, Module, OptLevel, Result};
 use wrun_wast::{Options, ScriptReport, run_script};
 
 /// How the engine is set up for a trial.
@@ -27,16 +27,19 @@ enum Configuration {
     Deterministic,
     /// Garbage is collected whenever an object is made, so that all objects move.
     Stress,
+    /// Functions are compiled when they are called, and again after a few calls.
+    Lazy,
 }
 
 impl Configuration {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Default,
         Self::Opt0,
         Self::RoundTrip,
         Self::Checked,
         Self::Deterministic,
         Self::Stress,
+        Self::Lazy,
     ];
 
     fn name(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Configuration {
             Self::Checked => "checked",
             Self::Deterministic => "deterministic",
             Self::Stress => "stress",
+            Self::Lazy => "lazy",
         }
     }
 
@@ -65,6 +69,11 @@ impl Configuration {
             }
             Self::Stress => {
                 config.gc_stress(true);
+            }
+            Self::Lazy => {
+                let mut lazy = LazyOptions::default();
+                lazy.hot_after = 2;
+                config.lazy(Some(lazy));
             }
             Self::Default | Self::RoundTrip => {}
         }

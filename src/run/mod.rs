@@ -29,7 +29,7 @@ use self::{grants::GrantArgs, imports::ImportArgs, program::Program, wasi_featur
 use crate::{
     cache::{Cache, CacheArgs},
     cli, diagnosis,
-    engine_options::{CompilerArgs, StackArgs, engine_with_progress},
+    engine_options::{CompileArgs, CompilerArgs, StackArgs, engine_with_progress},
     gc_options::GcArgs,
     input::Input,
     output::OutputArgs,
@@ -65,6 +65,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     compiler: CompilerArgs,
+
+    #[command(flatten)]
+    compile: CompileArgs,
 
     #[command(flatten)]
     cache: CacheArgs,
@@ -103,6 +106,7 @@ impl RunArgs {
         let mut config = self.compiler.config();
         self.stack.apply(&mut config);
         self.gc.apply(&mut config);
+        self.compile.apply(&mut config);
         let (engine, progress) = engine_with_progress(config, output)?;
         let cache = Cache::for_run(&self.cache, &engine);
         let module = input.load(&engine, cache.as_ref());

@@ -85,4 +85,6 @@ pub struct Metadata {
     pub code_section_offset: u64,
     /// Whether its code accesses objects of the garbage-collected heap, and so relies on there being one.
     pub uses_heap: bool,
+    /// Whether functions may be missing: the image can only be run together with the module that it was made from.
+    pub partial: bool,
 }

@@ -1,7 +1,10 @@
 //! [`VmCode`]: an image in memory, ready to run.
 //!
 //! The whole file is mapped once, read-only; its code is then made executable, and its unwind tables are made known
-//! to the system's unwinder for as long as the mapping lives. Nothing is copied or relocated.
+//! to the system's unwinder for as long as the mapping lives. Nothing is copied or relocated. Where functions are missing
+//! the mapping lies in the addresses of a [`LazyCode`], which has the others.
+//!
+//! Places in the code are told by their offset from `.text`, be they in the image or behind it.
 
 use std::{
     fs::File,
@@ -9,18 +12,24 @@ use std::{
     ops::Range,
     ptr::NonNull,
     slice,
+    sync::Arc,
 };
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use wrun_module::{
-    ModuleInfo, TrapCode,
+    ModuleInfo, Tier, TrapCode,
     image::{
         Image, ImageError,
         tables::{Handlers, StackMap},
     },
+    lazy,
 };
 
-use super::mapping::Mapping;
+use super::{
+    lazy::{LazyCode, Record, Region, Source},
+    mapping::Mapping,
+};
+use crate::LazyOptions;
 
 // Part of the platform's unwinder, which Rust's standard library links: libgcc's, or a compatible one.
 unsafe extern "C" {
@@ -28,12 +37,34 @@ unsafe extern "C" {
     fn __deregister_frame(begin: *const u8);
 }
 
-/// An image that is mapped, checked and executable.
+/// An image that is mapped and checked.
 #[derive(Debug)]
 pub(crate) struct VmCode {
-    mapping: Mapping,
+    mapping: ImageMapping,
     file: File,
     image: Image,
+}
+
+/// Where an image is mapped.
+#[derive(Debug)]
+enum ImageMapping {
+    /// Anywhere.
+    Own(Mapping),
+    /// In the addresses of code that grows, at this range of them.
+    Lazy(Arc<LazyCode>, Range<usize>),
+}
+
+impl ImageMapping {
+    /// Address of the first byte, and number of bytes.
+    fn place(&self) -> (*const u8, usize) {
+        match self {
+            Self::Own(mapping) => (mapping.base().as_ptr(), mapping.len()),
+            Self::Lazy(lazy, range) => {
+                let base = lazy.region().mapping().base().as_ptr();
+                (base.wrapping_add(range.start), range.len())
+            }
+        }
+    }
 }
 
 /// Why an image could not be loaded.
@@ -76,17 +107,20 @@ impl VmCode {
                 "its unwind tables have no end".into(),
             )));
         }
-        Ok(Self { mapping, file, image })
+        Ok(Self { mapping: ImageMapping::Own(mapping), file, image })
     }
 
     /// Makes the code executable and its unwind tables known. The caller has checked that the image fits the host.
     pub(crate) fn activate(self) -> Result<ActiveCode, LoadError> {
         let text = self.image.text();
-        match self.mapping.make_executable(text.start, text.len()) {
-            // A file system that is mounted without execution: what was mapped from it is copied.
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+        let ImageMapping::Own(mapping) = &self.mapping else {
+            unreachable!("an image goes among lazy code when it is activated")
+        };
+        match mapping.make_executable(text.start, text.len()) {
+            Err(error) if is_no_execution(&error) => {
                 let copy = Self::from_bytes(self.bytes())?;
-                copy.mapping.make_executable(text.start, text.len())?;
+                let ImageMapping::Own(mapping) = &copy.mapping else { unreachable!("as above") };
+                mapping.make_executable(text.start, text.len())?;
                 Ok(ActiveCode::new(copy))
             }
             result => {
@@ -96,6 +130,50 @@ impl VmCode {
         }
     }
 
+    /// As [`activate`](Self::activate), for an image some of whose functions are missing: `source` gives the compiler for them.
+    pub(crate) fn activate_lazily(
+        self,
+        source: Source,
+        options: LazyOptions,
+    ) -> Result<ActiveCode, LoadError> {
+        let info = &self.image.metadata.info;
+        let (funcs, num_imported_funcs) = (info.num_defined_funcs, info.num_imported_funcs);
+        let text = self.image.text();
+        let Self { mapping: ImageMapping::Own(mapping), file, image } = self else {
+            unreachable!("an image goes among lazy code when it is activated")
+        };
+        let mut region = Region::new(funcs as usize)?;
+        let range = region.take_image(mapping, text.clone())?;
+        let start = range.start + text.start;
+        match region.mapping().make_executable(start, text.len()) {
+            Err(error) if is_no_execution(&error) => {
+                // SAFETY: the image is mapped readable at its range of the region.
+                let bytes = unsafe {
+                    let base = region.mapping().base().as_ptr().add(range.start);
+                    slice::from_raw_parts(base, range.len())
+                };
+                return Self::from_bytes(bytes)?.activate_lazily(source, options);
+            }
+            result => result?,
+        }
+        let present = {
+            // SAFETY: as above.
+            let bytes = unsafe {
+                let base = region.mapping().base().as_ptr().add(range.start);
+                slice::from_raw_parts(base, range.len())
+            };
+            let table = image.funcs(bytes);
+            let present = |index| match table.get(index) {
+                Some((offset, len)) if len != 0 => Some((offset, Tier::Optimised)),
+                _ => None,
+            };
+            (0..table.len()).map(present).collect::<Vec<_>>()
+        };
+        let lazy = LazyCode::new(region, present.into_iter(), num_imported_funcs, source, options)?;
+        let mapping = ImageMapping::Lazy(Arc::new(lazy), range);
+        Ok(ActiveCode::new(Self { mapping, file, image }))
+    }
+
     /// The image's metadata and tables.
     pub(crate) fn image(&self) -> &Image {
         &self.image
@@ -103,8 +181,9 @@ impl VmCode {
 
     /// The bytes of the file.
     pub(crate) fn bytes(&self) -> &[u8] {
+        let (base, len) = self.mapping.place();
         // SAFETY: the whole mapping is readable, and as for `from_file`.
-        unsafe { slice::from_raw_parts(self.mapping.base().as_ptr(), self.mapping.len()) }
+        unsafe { slice::from_raw_parts(base, len) }
     }
 
     /// The file it is mapped from, and where its data section lies there.
@@ -113,31 +192,79 @@ impl VmCode {
     }
 }
 
+/// An unwind table that the system's unwinder knows, until it is dropped.
+#[derive(Debug)]
+pub(super) struct UnwindTable(*const u8);
+
+// SAFETY: the unwinder's registry has its own lock; nothing is read through the pointer here.
+unsafe impl Send for UnwindTable {}
+// SAFETY: as above.
+unsafe impl Sync for UnwindTable {}
+
+impl UnwindTable {
+    /// Registers a table.
+    ///
+    /// # Safety
+    /// It is a sequence of well-formed entries with their terminator, and stays mapped until this is dropped.
+    unsafe fn register(table: *const u8) -> Self {
+        // SAFETY: the contract.
+        unsafe { __register_frame(table) };
+        Self(table)
+    }
+
+    /// Registers a table that was written for code that was compiled lazily, which lies at an offset from `.text`. Whoever keeps
+    /// it drops it before `region`.
+    pub(super) fn of_lazy_code(region: &Region, offset: u32) -> Self {
+        // SAFETY: the compiler made it, terminator included, and it stays where it is as long as the region does.
+        unsafe { Self::register((region.text() + offset as usize) as *const u8) }
+    }
+}
+
+impl Drop for UnwindTable {
+    fn drop(&mut self) {
+        // SAFETY: registered once, by the only way to make one, and still mapped.
+        unsafe { __deregister_frame(self.0) };
+    }
+}
+
 /// Code that can be run.
 #[derive(Debug)]
 pub(crate) struct ActiveCode {
+    /// The unwind tables of the image, if it has any. Dropped before what they lie in.
+    _unwind: Option<UnwindTable>,
     code: VmCode,
-    /// The unwind tables, registered; null when there are none.
-    eh_frame: *const u8,
 }
 
-// SAFETY: the tables lie in the mapping, which is owned; the unwinder's registry has its own lock.
-unsafe impl Send for ActiveCode {}
-// SAFETY: as above; nothing changes through shared references.
-unsafe impl Sync for ActiveCode {}
+/// Where a frame has references to objects: distances down from its frame pointer, in bytes.
+pub(super) enum References<'a> {
+    /// By the image.
+    Image(StackMap<'a>),
+    /// By what the compiler said lately.
+    Lazy(slice::Iter<'a, u32>),
+}
+
+impl Iterator for References<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        match self {
+            Self::Image(map) => map.next(),
+            Self::Lazy(distances) => distances.next().copied(),
+        }
+    }
+}
 
 impl ActiveCode {
     fn new(code: VmCode) -> Self {
         let eh_frame = code.image.eh_frame();
         // A terminator alone is no table.
-        let registered =
-            if eh_frame.len() <= 4 { std::ptr::null() } else { code.bytes()[eh_frame].as_ptr() };
-        if !registered.is_null() {
+        let unwind = (eh_frame.len() > 4).then(|| {
+            let table = code.bytes()[eh_frame].as_ptr();
             // SAFETY: the section is a sequence of well-formed entries with its terminator in place (checked when it
-            // was loaded, as far as the checksum can tell), and stays mapped until it is deregistered.
-            unsafe { __register_frame(registered) };
-        }
-        Self { code, eh_frame: registered }
+            // was loaded, as far as the checksum can tell), and is mapped longer than this is registered.
+            unsafe { UnwindTable::register(table) }
+        });
+        Self { _unwind: unwind, code }
     }
 
     /// The image.
@@ -145,46 +272,112 @@ impl ActiveCode {
         &self.code
     }
 
+    /// What compiles the functions that the image lacks; nothing when it is complete.
+    pub(crate) fn lazy(&self) -> Option<&Arc<LazyCode>> {
+        match &self.code.mapping {
+            ImageMapping::Own(_) => None,
+            ImageMapping::Lazy(lazy, _) => Some(lazy),
+        }
+    }
+
     /// What the image says of the module, to be changed before anyone has seen it.
     pub(crate) fn info_mut(&mut self) -> &mut ModuleInfo {
         &mut self.code.image.metadata.info
     }
 
-    /// Addresses of the code.
+    /// Addresses of the code, be it there already or not.
     pub(crate) fn addresses(&self) -> Range<usize> {
-        let text = self.code.image.text();
-        let base = self.code.mapping.base().as_ptr() as usize;
-        base + text.start..base + text.end
+        let base = self.text_base();
+        match self.lazy() {
+            None => base..base + self.code.image.text().len(),
+            Some(_) => base - lazy::STUBS as usize..base + lazy::ARENA_END as usize,
+        }
+    }
+
+    fn text_base(&self) -> usize {
+        self.code.mapping.place().0 as usize + self.code.image.text().start
+    }
+
+    /// The offset of an address from `.text`. That of a stub has none.
+    pub(super) fn offset_of(&self, address: usize) -> Option<u32> {
+        u32::try_from(address.checked_sub(self.text_base())?).ok()
+    }
+
+    /// The address of an offset in the code.
+    pub(super) fn address_of(&self, offset: u32) -> Option<NonNull<u8>> {
+        let address = self.text_base().checked_add(offset as usize)?;
+        let inside = address < self.addresses().end;
+        NonNull::new(address as *mut u8).filter(|_| inside)
+    }
+
+    /// What is known of code behind the image. Called in a signal handler: neither allocates nor locks.
+    fn record_at(&self, offset: u32) -> Option<&Record> {
+        if offset < lazy::ARENA {
+            return None;
+        }
+        self.lazy()?.record_at(offset)
     }
 
     /// Why the instruction at an address traps. Called in a signal handler: neither allocates nor locks.
     pub(super) fn trap_at(&self, address: usize) -> Option<TrapCode> {
-        let offset = address.checked_sub(self.addresses().start)?;
-        self.code.image.traps(self.code.bytes()).find(u32::try_from(offset).ok()?)
+        let offset = self.offset_of(address)?;
+        match self.record_at(offset) {
+            Some(record) => record.trap_at(offset),
+            None => self.code.image.traps(self.code.bytes()).find(offset),
+        }
     }
 
-    /// Where the frame of a function has references to objects while a call is under way that returns to an address:
-    /// distances down from its frame pointer, in bytes.
-    pub(super) fn stack_map_at(&self, return_address: usize) -> StackMap<'_> {
-        let offset = return_address.checked_sub(self.addresses().start);
-        let offset = offset.and_then(|offset| u32::try_from(offset).ok());
-        let maps = self.code.image.stack_maps(self.code.bytes());
-        offset.map(|offset| maps.find(offset)).unwrap_or_default()
+    /// Where the frame of a function has references to objects while a call is under way that returns to an address.
+    pub(super) fn stack_map_at(&self, return_address: usize) -> References<'_> {
+        let Some(offset) = self.offset_of(return_address) else {
+            return References::Image(StackMap::default());
+        };
+        // The instruction behind a call may be another function's.
+        match offset.checked_sub(1).and_then(|offset| self.record_at(offset)) {
+            Some(record) => References::Lazy(record.stack_map_at(offset).iter()),
+            None => References::Image(self.code.image.stack_maps(self.code.bytes()).find(offset)),
+        }
     }
 
     /// The handlers for exceptions out of the call that returns to an address.
     pub(super) fn handlers_at(&self, return_address: usize) -> Option<Handlers<'_>> {
-        let handlers = self.code.image.handlers(self.code.bytes());
+        let offset = self.offset_of(return_address)?;
+        let handlers = match self.record_at(offset.checked_sub(1)?) {
+            Some(record) => record.handlers(),
+            None => self.code.image.handlers(self.code.bytes()),
+        };
         if handlers.is_empty() {
             return None;
         }
-        let offset = return_address.checked_sub(self.addresses().start)?;
-        handlers.find(u32::try_from(offset).ok()?)
+        handlers.find(offset)
     }
 
-    /// Address of a defined function, by its position among them.
+    /// Position of the defined function whose code is at an offset.
+    pub(crate) fn function_at(&self, offset: u32) -> Option<u32> {
+        match self.record_at(offset) {
+            Some(record) => record.function_at(offset),
+            None => {
+                let position = self.code.image.funcs(self.code.bytes()).find(offset)?;
+                Some(position as u32)
+            }
+        }
+    }
+
+    /// The offset in the module's binary that the code at an offset comes from.
+    pub(crate) fn module_offset(&self, offset: u32) -> Option<u32> {
+        match self.record_at(offset) {
+            Some(record) => record.module_offset(offset),
+            None => self.code.image.addresses(self.code.bytes()).find(offset),
+        }
+    }
+
+    /// Address of a defined function, by its position among them: of its code, or of its stub.
     pub(crate) fn function(&self, position: usize) -> Option<NonNull<u8>> {
-        self.address_of(self.code.image.funcs(self.code.bytes()).get(position)?.0)
+        let (offset, len) = self.code.image.funcs(self.code.bytes()).get(position)?;
+        match self.lazy() {
+            Some(lazy) if len == 0 => NonNull::new(lazy.stub(position) as *mut u8),
+            _ => self.address_of(offset),
+        }
     }
 
     /// Address of the trampoline that calls native functions of a signature with arguments from memory.
@@ -203,23 +396,11 @@ impl ActiveCode {
         let trampolines = self.code.image.trampolines(self.code.bytes());
         self.address_of(trampolines.get(first + position as usize)?.0)
     }
-
-    /// The address of an offset in the code.
-    pub(super) fn address_of(&self, offset: u32) -> Option<NonNull<u8>> {
-        let addresses = self.addresses();
-        let address =
-            addresses.start.checked_add(offset as usize).filter(|at| *at < addresses.end)?;
-        NonNull::new(address as *mut u8)
-    }
 }
 
-impl Drop for ActiveCode {
-    fn drop(&mut self) {
-        if !self.eh_frame.is_null() {
-            // SAFETY: registered by `new`, once, and still mapped.
-            unsafe { __deregister_frame(self.eh_frame) };
-        }
-    }
+/// Whether a file system is mounted without execution: what was mapped from it has to be copied.
+fn is_no_execution(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EACCES)
 }
 
 /// Whether the unwinder will find an end: the last four bytes are the zero length that stands for it.

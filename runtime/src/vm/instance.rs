@@ -187,7 +187,7 @@ impl StoreOpaque {
                 type_ids: module.type_ids().as_ptr(),
                 instance: position,
                 supertypes: self.engine().types().supertypes().base(),
-                counters: std::ptr::null(),
+                counters: module.code().lazy().map_or(std::ptr::null(), |lazy| lazy.counters()),
             },
         );
     }

@@ -405,12 +405,26 @@ mod work {
         Ok(())
     }
 
-    pub(super) fn function_hot(_: &mut StoreOpaque, _: usize, _: i32) -> Outcome<()> {
+    pub(super) fn function_hot(
+        store: &mut StoreOpaque,
+        instance: usize,
+        position: i32,
+    ) -> Outcome<()> {
+        if let Some(lazy) = store.instance(instance).module().code().lazy() {
+            lazy.function_hot(position as usize);
+        }
         Ok(())
     }
 
-    pub(super) fn loop_hot(_: &mut StoreOpaque, _: usize, _: i32, _: i32) -> Outcome<i64> {
-        Ok(0)
+    pub(super) fn loop_hot(
+        store: &mut StoreOpaque,
+        instance: usize,
+        position: i32,
+        offset: i32,
+    ) -> Outcome<i64> {
+        let lazy = store.instance(instance).module().code().lazy();
+        let code = lazy.and_then(|lazy| lazy.loop_hot(position as usize, offset as u32));
+        Ok(code.unwrap_or(0) as i64)
     }
 
     /// `start..start + len`, when that is inside `0..size`.

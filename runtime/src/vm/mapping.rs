@@ -3,7 +3,8 @@
 use std::{fs::File, io, ptr::NonNull};
 
 use rustix::mm::{
-    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap,
+    Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags, madvise, mmap, mmap_anonymous,
+    mprotect, mremap_fixed, munmap,
 };
 
 /// Addresses reserved from the system, released when dropped.
@@ -49,6 +50,17 @@ impl Mapping {
         let base = unsafe {
             mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, file, 0)?
         };
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, len })
+    }
+
+    /// Maps `len` bytes from the start of a file, readable and writable; what is written there is in the file. The file may be
+    /// shorter: bytes behind its end must not be accessed.
+    pub(super) fn of_shared_file(file: &File, len: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the system chooses the place, so nothing that exists is replaced.
+        let base =
+            unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, file, 0)? };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { base, len })
     }
@@ -117,6 +129,37 @@ impl Mapping {
             let place = self.base.as_ptr().add(start).cast();
             mmap(place, len, protection, flags, file, offset)?;
         }
+        Ok(())
+    }
+
+    /// Replaces bytes by those of a file, from its start on, readable and executable; what is written to the file is here.
+    pub(super) fn map_code_over(
+        &mut self,
+        start: usize,
+        len: usize,
+        file: &File,
+    ) -> io::Result<()> {
+        self.check(start, len)?;
+        let flags = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up.
+        unsafe {
+            let place = self.base.as_ptr().add(start).cast();
+            mmap(place, len, ProtFlags::READ | ProtFlags::EXEC, flags, file, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the bytes from `start` on by another mapping, which is moved here.
+    pub(super) fn replace_by(&mut self, start: usize, other: Self) -> io::Result<()> {
+        self.check(start, other.len)?;
+        // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up. The other
+        // mapping is owned, so that nobody misses it where it was.
+        unsafe {
+            let place = self.base.as_ptr().add(start).cast();
+            let (old, len) = (other.base.as_ptr().cast(), other.len);
+            mremap_fixed(old, len, len, MremapFlags::MAYMOVE, place)?;
+        }
+        std::mem::forget(other);
         Ok(())
     }
 

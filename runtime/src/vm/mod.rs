@@ -3,6 +3,7 @@
 //! What the rest of the crate sees of it is safe to use:
 //! - [`code`] maps images; [`mapping`] is the address space under it, under [`memory`], [`table`] and [`stack`];
 //! - [`shared_memory`] is what several threads use, with [`waiters`] and [`racing`] under it; [`store_memory`] is either kind;
+//! - [`mod@lazy`] compiles functions as they are called;
 //! - [`layout`] is the data that generated code reads, held against the table in `wrun_module`;
 //! - [`supertypes`] is how generated code finds out what is a subtype of what;
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
@@ -32,6 +33,7 @@ mod func;
 mod gc;
 mod instance;
 mod layout;
+mod lazy;
 mod libcalls;
 mod mapping;
 mod memory;
@@ -53,6 +55,7 @@ pub(crate) use func::{FuncHandle, HostFuncDef, TypedHandle};
 pub use func::{IntoFunc, WasmParams, WasmResults, WasmRet, WasmTy};
 pub(crate) use gc::{Elements, OwnedToken, ScopeMark, SlotName};
 pub(crate) use instance::{TagName, VmImports};
+pub(crate) use lazy::Source as LazySource;
 pub(crate) use memory::can_reserve;
 pub(crate) use shared_memory::VmSharedMemory;
 pub(crate) use signals::install as install_signal_handler;

@@ -369,7 +369,7 @@ impl StoreOpaque {
             // The instruction before a return address is the call.
             let pc = frame.pc - usize::from(frame.is_return);
             let module = self.code.module(frame.pc)?;
-            Some((module.clone(), (pc - module.code().addresses().start) as u32))
+            Some((module.clone(), module.code().offset_of(pc)?))
         });
         WasmBacktrace::new(frames, trace.omitted())
     }

@@ -1,0 +1,335 @@
+//! [`LazyCode`]: the code of a module that is compiled as it runs.
+//!
+//! - [`region`] is the addresses it all lies at, with a *stub* and an *entry* for each function;
+//! - [`arena`] is where code goes that is compiled now, [`records`] what is known of it by where it lies;
+//! - [`resolver`] is the way from the call of a function without code to here;
+//! - [`progress`] is how far each function is, [`workers`] the threads that compile ahead and optimise in the background.
+//!
+//! # The life of a function
+//! It is *absent* until a thread compiles it; others that need it meanwhile wait. Then it is *ready*: its code has a place.
+//! It is *entered* when the program calls it: from then on its entry leads to its code, and what it calls is compiled
+//! ahead. Code of [`Tier::Baseline`] counts, and when it says that it is hot the function is compiled once more, optimised;
+//! its entry is switched, and frames that are in one of its loops for long go on in code made for that.
+//!
+//! Direct calls go to the callee's code when it is final (entered, and optimised) at the time the caller gets its place, and
+//! to its stub otherwise.
+
+mod arena;
+mod progress;
+mod records;
+mod region;
+mod resolver;
+mod workers;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicI32, Ordering},
+    },
+};
+
+use wrun_module::{CompiledFunc, FunctionCompiler, Tier, lazy::stub_offset};
+
+use self::{
+    arena::Arena,
+    progress::{Progress, State},
+    records::{Kind, Records},
+};
+pub(super) use self::{records::Record, region::Region};
+use super::code::UnwindTable;
+use crate::{Error, LazyOptions};
+
+/// What compiling ends with.
+type Outcome<T> = std::result::Result<T, Error>;
+
+/// Makes the compiler for a module's functions when the first of them is missing: for a module whose image is from an
+/// earlier run, that may never be.
+pub(crate) type Source = Box<dyn FnOnce() -> Outcome<Box<dyn FunctionCompiler>> + Send>;
+
+/// The code of a module that is compiled as it runs.
+pub(crate) struct LazyCode {
+    /// Dropped before the region, where its unwind tables lie.
+    records: Records,
+    region: Region,
+    counters: Box<[AtomicI32]>,
+    /// What counters begin with.
+    hot_after: i32,
+    options: LazyOptions,
+    source: Mutex<Option<Source>>,
+    compiler: OnceLock<Box<dyn FunctionCompiler>>,
+    num_imported_funcs: u32,
+    shared: Mutex<Shared>,
+    /// Notified when a function stops being compiled.
+    compiled: Condvar,
+    /// Notified when there is something for the workers to do.
+    jobs: Condvar,
+}
+
+/// What threads change one at a time.
+struct Shared {
+    arena: Arena,
+    progress: Progress,
+    work: workers::Work,
+}
+
+impl fmt::Debug for LazyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyCode").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl LazyCode {
+    /// The code of a module whose image has been put into `region`; `present` gives the offset of each function's code
+    /// there, and its tier. The others come from `source`.
+    ///
+    /// # Errors
+    /// When the system has no room.
+    pub(super) fn new(
+        mut region: Region,
+        present: impl ExactSizeIterator<Item = Option<(u32, Tier)>>,
+        num_imported_funcs: u32,
+        source: Source,
+        options: LazyOptions,
+    ) -> std::io::Result<Self> {
+        let arena = Arena::new(&mut region)?;
+        let records = Records::new()?;
+        let hot_after = i32::try_from(options.hot_after).unwrap_or(i32::MAX);
+        let counters = (0..present.len()).map(|_| AtomicI32::new(hot_after)).collect();
+        let progress = Progress::new(present);
+        for (position, code) in progress.entered() {
+            region.enter(position, region.text() + code as usize);
+        }
+        let shared = Shared { arena, progress, work: workers::Work::default() };
+        Ok(Self {
+            records,
+            region,
+            counters,
+            hot_after,
+            options,
+            source: Mutex::new(Some(source)),
+            compiler: OnceLock::new(),
+            num_imported_funcs,
+            shared: Mutex::new(shared),
+            compiled: Condvar::new(),
+            jobs: Condvar::new(),
+        })
+    }
+
+    /// Where it lies.
+    pub(super) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// What generated code counts with.
+    pub(super) fn counters(&self) -> *const i32 {
+        self.counters.as_ptr().cast()
+    }
+
+    /// Address of a function, to be called from anywhere and for as long as the module lives.
+    pub(super) fn stub(&self, position: usize) -> usize {
+        self.region.stub(position)
+    }
+
+    /// What is known of the code at an offset from `.text`.
+    pub(super) fn record_at(&self, offset: u32) -> Option<&Record> {
+        self.records.find(offset)
+    }
+
+    /// The functions that were compiled and called, each in its best form.
+    pub(crate) fn compiled(&self) -> Vec<(u32, Tier, CompiledFunc)> {
+        let shared = self.lock();
+        let best = self.records.iter().filter(|record| match record.kind {
+            Kind::Function(_) => {
+                shared.progress.code(record.position as usize) == Some(record.start)
+            }
+            Kind::Loop => false,
+        });
+        let with_code = best.map(|record| {
+            let code = self.region.code(record.start, record.len);
+            let Kind::Function(tier) = record.kind else { unreachable!("filtered above") };
+            (record.position, tier, CompiledFunc { code, ..record.func.clone() })
+        });
+        with_code.collect()
+    }
+
+    /// The compiler.
+    ///
+    /// # Errors
+    /// When the module cannot be read any more.
+    pub(crate) fn compiler(&self) -> Outcome<&dyn FunctionCompiler> {
+        if let Some(compiler) = self.compiler.get() {
+            return Ok(&**compiler);
+        }
+        // Whoever comes second waits here for the first.
+        let mut source = self.source.lock().expect("no thread panics while it holds the lock");
+        if self.compiler.get().is_none() {
+            let make = source.take().ok_or_else(|| {
+                Error::limit("the module could not be read when it was needed".to_owned())
+            })?;
+            let _ = self.compiler.set(make()?);
+        }
+        drop(source);
+        Ok(&**self.compiler.get().expect("set above, or by another thread"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().expect("no thread panics while it holds the lock")
+    }
+
+    /// Has the entry of a function lead to its code, if it has any, and gives its address.
+    pub(super) fn enter_ready(self: &Arc<Self>, position: usize) -> Option<usize> {
+        let mut shared = self.lock();
+        match shared.progress.state(position) {
+            State::Entered { .. } => Some(self.region.entered(position)),
+            State::Ready { code, .. } => Some(self.switch(&mut shared, position, code)),
+            State::Absent | State::Compiling => None,
+        }
+    }
+
+    /// Enters a function, after it has been compiled if that is needed, and gives the address of its code.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub(super) fn enter(self: &Arc<Self>, position: usize) -> Outcome<usize> {
+        let mut shared = self.lock();
+        loop {
+            match shared.progress.state(position) {
+                State::Entered { .. } => return Ok(self.region.entered(position)),
+                State::Ready { code, .. } => return Ok(self.switch(&mut shared, position, code)),
+                State::Absent => {
+                    shared = self.compile_first(shared, position)?;
+                }
+                State::Compiling => {
+                    let waited = self.compiled.wait(shared);
+                    shared = waited.expect("no thread panics while it holds the lock");
+                }
+            }
+        }
+    }
+
+    /// Notes that the program calls a function from now on.
+    fn switch(self: &Arc<Self>, shared: &mut Shared, position: usize, code: u32) -> usize {
+        let address = self.region.text() + code as usize;
+        self.region.enter(position, address);
+        shared.progress.set_entered(position);
+        if self.options.ahead
+            && let Some(record) = self.records.find(code)
+        {
+            let callees = record.func.calls.iter().rev();
+            let callees = callees.map(|call| (call.callee - self.num_imported_funcs) as usize);
+            let absent = |&callee: &usize| shared.progress.state(callee) == State::Absent;
+            let absent: Vec<usize> = callees.filter(absent).collect();
+            shared.work.add_ahead(absent);
+            self.employ(shared);
+        }
+        address
+    }
+
+    /// Compiles an absent function for the first time. Gives up the lock while it does, and gives it back.
+    fn compile_first<'l>(
+        &'l self,
+        mut shared: MutexGuard<'l, Shared>,
+        position: usize,
+    ) -> Outcome<MutexGuard<'l, Shared>> {
+        shared.progress.set(position, State::Compiling);
+        drop(shared);
+        // Dropped on all ways, so that nobody waits for a thread that panicked.
+        let attempt = Attempt { lazy: self, position };
+        let (tier, func) = {
+            let compiler = self.compiler()?;
+            let tier = self.options.first_tier.unwrap_or_else(|| compiler.first_tier(position));
+            (tier, compiler.compile(position, tier)?)
+        };
+        let mut shared = self.lock();
+        let code = self.place(&mut shared, position, Kind::Function(tier), func)?;
+        shared.progress.set(position, State::Ready { code, tier });
+        drop(shared);
+        drop(attempt);
+        Ok(self.lock())
+    }
+
+    /// Gives code its place.
+    fn place(
+        &self,
+        shared: &mut Shared,
+        position: usize,
+        kind: Kind,
+        func: CompiledFunc,
+    ) -> Outcome<u32> {
+        let compiler = self.compiler()?;
+        if !self.records.has_room() {
+            return Err(Error::limit("too many functions were compiled".to_owned()));
+        }
+        let tier = match kind {
+            Kind::Function(tier) => tier,
+            Kind::Loop => Tier::Optimised,
+        };
+        let itself = kind == Kind::Function(Tier::Optimised);
+        let progress = &shared.progress;
+        let callee = |at: u32, callee: u32| {
+            let callee = (callee - self.num_imported_funcs) as usize;
+            match progress.state(callee) {
+                _ if itself && callee == position => i64::from(at),
+                State::Entered { code, tier: Tier::Optimised } => i64::from(code),
+                _ => stub_offset(callee as u32),
+            }
+        };
+        let eh_frame = |distance| compiler.eh_frame(&func, distance);
+        let place = shared.arena.add(&func, compiler.placement(tier), callee, eh_frame);
+        let place = place.map_err(|error| Error::limit(format!("no room for code: {error}")))?;
+        let unwind = UnwindTable::of_lazy_code(&self.region, place.eh_frame);
+        self.records.push(Record::new(place.code, position as u32, kind, func, unwind));
+        Ok(place.code)
+    }
+
+    /// Notes that code counted down.
+    pub(super) fn function_hot(self: &Arc<Self>, position: usize) {
+        let Some(counter) = self.counters.get(position) else { return };
+        // The function is called by its old code for as long as its frames last; they need not ask often.
+        counter.store(self.hot_after, Ordering::Relaxed);
+        let mut shared = self.lock();
+        if shared.progress.ask_to_optimise(position) {
+            shared.work.add_hot(workers::Hot::Function(position));
+            self.employ(&mut shared);
+        }
+    }
+
+    /// Notes that a loop counted down, and gives the address of code that goes on from its beginning, when there is any.
+    pub(super) fn loop_hot(self: &Arc<Self>, position: usize, offset: u32) -> Option<usize> {
+        let counter = self.counters.get(position)?;
+        counter.store(self.hot_after, Ordering::Relaxed);
+        let mut shared = self.lock();
+        if shared.progress.ask_to_optimise(position) {
+            shared.work.add_hot(workers::Hot::Function(position));
+            self.employ(&mut shared);
+            return None;
+        }
+        match shared.progress.loop_code(position, offset) {
+            Some(code) => Some(self.region.text() + code? as usize),
+            None => {
+                shared.progress.ask_for_loop(position, offset);
+                shared.work.add_hot(workers::Hot::Loop(position, offset));
+                self.employ(&mut shared);
+                None
+            }
+        }
+    }
+}
+
+/// A function that a thread compiles for the first time. When it ends without success the function is absent again.
+struct Attempt<'l> {
+    lazy: &'l LazyCode,
+    position: usize,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.lazy.lock();
+        if shared.progress.state(self.position) == State::Compiling {
+            shared.progress.set(self.position, State::Absent);
+        }
+        drop(shared);
+        self.lazy.compiled.notify_all();
+    }
+}
