@@ -70,21 +70,6 @@ pub(super) fn current() -> *const Activation {
     CURRENT.get()
 }
 
-/// Where the stack of this thread's host is free: whoever entered WebAssembly first waits there for it to return.
-///
-/// # Safety
-/// There is an activation.
-pub(super) unsafe fn host_stack() -> usize {
-    let mut activation = current();
-    // SAFETY: activations live while they are current, or lead to the current one.
-    unsafe {
-        while !(*activation).previous.is_null() {
-            activation = (*activation).previous;
-        }
-        (*activation).saved_sp & !15
-    }
-}
-
 #[allow(improper_ctypes, reason = "the assembly knows the one field it uses by its offset")]
 unsafe extern "C" {
     /// Saves the host's registers, continues on the stack at `sp` (0: on this one), and calls `f(argument)`. Gives 0

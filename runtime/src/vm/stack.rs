@@ -1,4 +1,4 @@
-//! [`VmStack`]: the stack WebAssembly runs on.
+//! [`VmStack`]: the stack WebAssembly runs on, and the one for compiling what it calls.
 //!
 //! From its low end: a guard no access survives, a reserve that only the host uses (calls out of WebAssembly are
 //! refused below it), and what a program may fill. Generated code checks nothing: it touches its pages in
@@ -22,9 +22,14 @@ pub(super) struct VmStack {
     size: usize,
 }
 
+/// Bytes of a stack to compile on. The compiler recurses over the code of a function.
+const COMPILER_SIZE: usize = 8 << 20;
+
 thread_local! {
     /// The stack that the thread used last, for its next call.
     static SPARE: RefCell<Option<VmStack>> = const { RefCell::new(None) };
+    /// The stack on which the thread compiles what is called.
+    static COMPILER: RefCell<Option<VmStack>> = const { RefCell::new(None) };
 }
 
 impl VmStack {
@@ -36,6 +41,10 @@ impl VmStack {
         if let Some(stack) = spare.filter(|stack| stack.size == size) {
             return Ok(stack);
         }
+        Self::new(size)
+    }
+
+    fn new(size: usize) -> io::Result<Self> {
         let len = size.checked_add(GUARD + HOST_RESERVE).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = Mapping::reserve(len)?;
         mapping.make_accessible(GUARD, len - GUARD)?;
@@ -46,6 +55,18 @@ impl VmStack {
     pub(super) fn put_back(self) {
         // While the thread ends there is nobody to keep it for.
         let _ = SPARE.try_with(|spare| *spare.borrow_mut() = Some(self));
+    }
+
+    /// Calls `f` with a stack for compiling, which host functions have too little for.
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    pub(super) fn with_compiler_stack<R>(f: impl FnOnce(&Self) -> R) -> io::Result<R> {
+        let kept = COMPILER.try_with(|stack| stack.borrow_mut().take()).ok().flatten();
+        let stack = kept.map_or_else(|| Self::new(COMPILER_SIZE), Ok)?;
+        let result = f(&stack);
+        let _ = COMPILER.try_with(|kept| *kept.borrow_mut() = Some(stack));
+        Ok(result)
     }
 
     /// The address it grows down from; a multiple of 16.

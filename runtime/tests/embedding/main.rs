@@ -21,6 +21,7 @@ mod gc_types;
 mod hostile;
 mod images;
 mod items;
+mod lazy;
 mod linking;
 mod references;
 mod short_ranges;

@@ -4,8 +4,8 @@
 //! all registers that arguments may be in, has the function's code found or made, and jumps there as if the caller
 //! had called it in the first place.
 //!
-//! Compiling needs more stack than host functions are promised on the stack of WebAssembly. It happens on the stack of the
-//! host's thread, which waits for WebAssembly to return and is not used as long.
+//! Compiling needs more stack than host functions are promised on the stack of WebAssembly, and than a thread of the host may
+//! have. It has one of its own.
 
 use std::{
     arch::{global_asm, naked_asm},
@@ -15,10 +15,14 @@ use std::{
 use wrun_module::layout;
 
 use super::Outcome;
-use crate::vm::{
-    activation::{self, Failure, fail},
-    frames::Trace,
-    layout::VmInstanceHead,
+use crate::{
+    Error,
+    vm::{
+        activation::{Failure, fail},
+        frames::Trace,
+        layout::VmInstanceHead,
+        stack::VmStack,
+    },
 };
 
 /// Bytes in which the assembly saves six integer registers and eight vector registers.
@@ -107,9 +111,7 @@ unsafe extern "C" fn find_code(context: *mut VmInstanceHead, position: u32) -> u
             return Ok(code);
         }
         let mut result: Option<Outcome<usize>> = None;
-        let mut compile = || result = Some(lazy.enter(position as usize));
-        // SAFETY: this is inside an activation.
-        unsafe { on_host_stack(&mut compile) };
+        on_compiler_stack(&mut || result = Some(lazy.enter(position as usize)))?;
         result.expect("it was called")
     }));
     drop(module);
@@ -153,14 +155,14 @@ global_asm!(
     ".size wrun_vm_on_stack, . - wrun_vm_on_stack",
 );
 
-/// Calls `f` on the stack of the host's thread.
+/// Calls `f` on a stack that is large enough for the compiler.
+///
+/// # Errors
+/// When the system has no room for one.
 ///
 /// # Panics
 /// When `f` does.
-///
-/// # Safety
-/// Called on a stack of WebAssembly, in an activation.
-unsafe fn on_host_stack(f: &mut dyn FnMut()) {
+fn on_compiler_stack(f: &mut dyn FnMut()) -> Outcome<()> {
     type Call<'f> = (&'f mut dyn FnMut(), std::thread::Result<()>);
     /// # Safety
     /// `argument` is a `Call`.
@@ -170,10 +172,13 @@ unsafe fn on_host_stack(f: &mut dyn FnMut()) {
         call.1 = catch_unwind(AssertUnwindSafe(&mut *call.0));
     }
     let mut call: Call<'_> = (f, Ok(()));
-    // SAFETY: below the place where the host went into WebAssembly its stack is free until it returns; `run` gets what
-    // it expects, and does not unwind.
-    unsafe { wrun_vm_on_stack(activation::host_stack(), run, (&raw mut call).cast()) };
+    let called = VmStack::with_compiler_stack(|stack| {
+        // SAFETY: the stack is nobody else's meanwhile; `run` gets what it expects, and does not unwind.
+        unsafe { wrun_vm_on_stack(stack.top(), run, (&raw mut call).cast()) };
+    });
+    called.map_err(Error::stack)?;
     if let Err(payload) = call.1 {
         std::panic::resume_unwind(payload);
     }
+    Ok(())
 }
