@@ -31,7 +31,7 @@ impl Input {
                 Self { data, ..self }.load_cached(engine, cache)
             }
             (_, data, _) => {
-                Module::new(engine, Self { data, ..self }.into_binary()?).map_err(failure)
+                Module::from_vec(engine, Self { data, ..self }.into_binary()?).map_err(failure)
             }
         }
     }
@@ -65,7 +65,7 @@ impl Input {
         }
         let binary = self.into_binary()?;
         if engine.config().is_lazy() {
-            return Module::new(engine, &binary).map_err(failure);
+            return Module::from_vec(engine, binary).map_err(failure);
         }
         let image = engine.precompile(&binary, None).map_err(failure)?;
         match cache.store(key, image, name.trim_matches('`')) {

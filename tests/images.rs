@@ -100,7 +100,7 @@ fn with_features(image: &[u8], change: impl FnOnce(&mut Vec<String>)) -> Vec<u8>
         data: &image[parsed.data()],
         text: &image[parsed.text()],
         eh_frame: &|_| image[parsed.eh_frame()].to_vec(),
-        tables: &tables.map(table),
+        tables: &tables.map(table).map(|(name, bytes)| (name, bytes.into())),
     })
     .unwrap()
 }

@@ -1,6 +1,6 @@
 //! [`CraneliftCompiler`]: from a parsed module to the bytes of an image.
 
-use std::{collections::HashSet, fmt, mem, time::Instant};
+use std::{borrow::Cow, collections::HashSet, fmt, mem, time::Instant};
 
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use gimli::SectionId;
@@ -82,7 +82,7 @@ impl CraneliftCompiler {
             };
             let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
             let mut tables = dwarf(module);
-            tables.push((section::NAMES.to_owned(), NameTable::encode(names)));
+            tables.push((section::NAMES.to_owned(), NameTable::encode(names).into()));
             self.image(linked, &metadata, &data, tables)
         })?;
         debug!(elapsed = ?start.elapsed(), bytes = image.len(), "link");
@@ -95,22 +95,22 @@ impl CraneliftCompiler {
         mut linked: Linked,
         metadata: &Metadata,
         data: &[u8],
-        mut tables: Vec<(String, Vec<u8>)>,
+        mut tables: Vec<(String, Cow<'_, [u8]>)>,
     ) -> Result<Vec<u8>, CompileError> {
         let (funcs, trampolines) = linked.funcs.split_at(metadata.info.num_defined_funcs as usize);
         tables.extend([
-            (section::FUNCS.to_owned(), FuncTable::encode(funcs)),
-            (section::TRAMPOLINES.to_owned(), FuncTable::encode(trampolines)),
+            (section::FUNCS.to_owned(), FuncTable::encode(funcs).into()),
+            (section::TRAMPOLINES.to_owned(), FuncTable::encode(trampolines).into()),
         ]);
         // These are large: each is dropped when it is encoded, before the image is written.
         let traps = TrapTable::encode(&mem::take(&mut linked.traps));
-        tables.push((section::TRAPS.to_owned(), traps));
+        tables.push((section::TRAPS.to_owned(), traps.into()));
         let addresses = AddressMap::encode(&mem::take(&mut linked.addresses));
-        tables.push((section::ADDRESSES.to_owned(), addresses));
+        tables.push((section::ADDRESSES.to_owned(), addresses.into()));
         let stack_maps = StackMapTable::encode(&mem::take(&mut linked.stack_maps));
-        tables.push((section::STACK_MAPS.to_owned(), stack_maps));
+        tables.push((section::STACK_MAPS.to_owned(), stack_maps.into()));
         let handlers = HandlerTable::encode(&linked.catching_calls);
-        tables.push((section::HANDLERS.to_owned(), handlers));
+        tables.push((section::HANDLERS.to_owned(), handlers.into()));
         image::write(&Sections {
             machine: match self.isa.triple().architecture {
                 Architecture::Aarch64(_) => elf::EM_AARCH64.0,
@@ -159,7 +159,8 @@ impl Compiler for CraneliftCompiler {
         let funcs = compile::compile_trampolines(isa, &Abi::new(isa), &distinct)?;
         let linked = link(isa, funcs, 0)?;
         let metadata = Metadata { info, trampolines, ..Metadata::default() };
-        let names = (section::NAMES.to_owned(), NameTable::encode(std::iter::empty()));
+        let names = NameTable::encode(std::iter::empty()).into();
+        let names = (section::NAMES.to_owned(), names);
         self.image(linked, &metadata, &[], vec![names])
     }
 }
@@ -226,10 +227,10 @@ const DWARF: [SectionId; 14] = [
 ];
 
 /// The module's DWARF sections under the names they have in an image, each name once.
-fn dwarf(module: &ParsedModule<'_>) -> Vec<(String, Vec<u8>)> {
+fn dwarf<'m>(module: &ParsedModule<'m>) -> Vec<(String, Cow<'m, [u8]>)> {
     let mut wanted: HashSet<&str> = DWARF.map(SectionId::name).into_iter().collect();
     let sections = module.custom_sections.iter().filter(|custom| wanted.remove(custom.name));
     sections
-        .map(|custom| (format!("{}{}", section::DWARF_PREFIX, custom.name), custom.data.to_vec()))
+        .map(|custom| (format!("{}{}", section::DWARF_PREFIX, custom.name), custom.data.into()))
         .collect()
 }

@@ -1,6 +1,7 @@
 //! [`Engine`]: what modules and stores have in common. Compiles modules into images.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     ptr::NonNull,
@@ -145,21 +146,28 @@ impl Engine {
         Ok(image)
     }
 
-    /// Parses a module, binary or text, and compiles all of it but its functions: an image without them, and what gives
-    /// the compiler for them.
-    pub(crate) fn compile_lazily(&self, bytes: &[u8]) -> Result<(Vec<u8>, LazySource)> {
+    /// Parses and validates a module, binary or text, and keeps it.
+    pub(crate) fn parse(&self, bytes: Cow<'_, [u8]>) -> Result<OwnedModule> {
+        let bytes = match binary(&bytes)? {
+            Cow::Owned(binary) => binary,
+            Cow::Borrowed(_) => bytes.into_owned(),
+        };
+        Ok(OwnedModule::parse(bytes.into(), self.0.config.features)?)
+    }
+
+    /// Compiles all of a module but its functions: an image without them, and what gives the compiler for them.
+    pub(crate) fn compile_lazily(&self, module: OwnedModule) -> Result<(Vec<u8>, LazySource)> {
         let start = Instant::now();
-        let module = OwnedModule::parse(binary(bytes)?.into(), self.0.config.features)?;
         let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
         let image = compiler.compile_skeleton(module.get())?;
-        tracing::debug!(elapsed = ?start.elapsed(), bytes = image.len(), "functions are compiled as they are called");
-        let functions = compiler.functions(module);
+        let bytes = image.len();
+        tracing::debug!(elapsed = ?start.elapsed(), bytes, "compiled to an image without functions");
+        let functions = self.functions(module)?;
         Ok((image, Box::new(|| Ok(functions))))
     }
 
-    /// The compiler for the functions of a module, binary or text.
-    pub(crate) fn functions(&self, bytes: &[u8]) -> Result<Box<dyn FunctionCompiler>> {
-        let module = OwnedModule::parse(binary(bytes)?.into(), self.0.config.features)?;
+    /// The compiler for the functions of a module.
+    pub(crate) fn functions(&self, module: OwnedModule) -> Result<Box<dyn FunctionCompiler>> {
         let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
         Ok(compiler.functions(module))
     }

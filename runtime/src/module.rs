@@ -49,26 +49,39 @@ impl Module {
     /// When the bytes are no valid module, when it uses what is not implemented or switched off, and when it cannot be
     /// compiled. Images are refused: see [`Module::deserialize`].
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        let bytes = bytes.as_ref();
-        if Image::is_image(bytes) {
+        Self::from_cow(engine, bytes.as_ref().into())
+    }
+
+    /// As [`new`](Self::new), without a copy of the bytes where they are kept, because functions are compiled when they are called.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    pub fn from_vec(engine: &Engine, bytes: Vec<u8>) -> Result<Module> {
+        Self::from_cow(engine, bytes.into())
+    }
+
+    fn from_cow(engine: &Engine, bytes: Cow<'_, [u8]>) -> Result<Module> {
+        if Image::is_image(&bytes) {
             return Err(Error::usage(
                 "these bytes are no module but a compiled image, which is loaded with `deserialize`".into(),
             ));
         }
         match engine.lazy_options() {
-            None => Self::load_own(engine, &engine.compile(bytes)?),
+            None => Self::load_own(engine, &engine.compile(&bytes)?),
             Some(options) => Self::new_lazily(engine, bytes, options),
         }
     }
 
-    fn new_lazily(engine: &Engine, bytes: &[u8], options: LazyOptions) -> Result<Module> {
+    fn new_lazily(engine: &Engine, bytes: Cow<'_, [u8]>, options: LazyOptions) -> Result<Module> {
         let start = Instant::now();
-        let (image, source) = engine.compile_lazily(bytes)?;
+        let module = engine.parse(bytes)?;
+        let (image, source) = engine.compile_lazily(module.clone())?;
         let code = VmCode::from_bytes(&image);
+        drop(image);
         Self::load_with(engine, start, code, Some((source, options))).or_else(|error| {
             // The system has no room for code that grows.
             tracing::debug!(%error, "compiled as a whole");
-            Self::load_own(engine, &engine.compile(bytes)?)
+            Self::load_own(engine, &engine.compile_parsed(module.get())?)
         })
     }
 
@@ -79,7 +92,7 @@ impl Module {
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|error| Error::file(path, error))?;
-        Self::new(engine, bytes).map_err(|error| error.context(path.display()))
+        Self::from_vec(engine, bytes).map_err(|error| error.context(path.display()))
     }
 
     /// Checks that bytes are a valid module that uses only what the engine allows.
@@ -120,7 +133,7 @@ impl Module {
         source: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
     ) -> Result<Module> {
         let own = engine.clone();
-        let source: LazySource = Box::new(move || own.functions(&source()?));
+        let source: LazySource = Box::new(move || own.functions(own.parse(source()?.into())?));
         let options = engine.lazy_options().unwrap_or_default();
         let code = VmCode::from_file(file);
         Self::load_with(engine, Instant::now(), code, Some((source, options)))

@@ -1,5 +1,7 @@
 //! Writes an image.
 
+use std::borrow::Cow;
+
 use object::{
     Endianness, elf,
     write::elf::{FileHeader, SectionHeader, SinglePhase, Writer},
@@ -29,7 +31,7 @@ pub struct Sections<'a> {
     /// `.text`, in bytes (negative: the text comes first).
     pub eh_frame: &'a dyn Fn(i64) -> Vec<u8>,
     /// Contents of the tables, and of DWARF sections: name and bytes.
-    pub tables: &'a [(String, Vec<u8>)],
+    pub tables: &'a [(String, Cow<'a, [u8]>)],
 }
 
 /// One section whose bytes have been written.
@@ -56,7 +58,10 @@ pub fn write(sections: &Sections<'_>) -> Result<Vec<u8>, CompileError> {
     let target = postcard::to_stdvec(sections.target).map_err(|error| too_large(&error))?;
     let metadata = postcard::to_stdvec(sections.metadata).map_err(|error| too_large(&error))?;
 
-    let mut bytes: Vec<u8> = Vec::new();
+    // At once, so that what has been written never moves.
+    let tables: usize = sections.tables.iter().map(|table| table.1.len() + 128).sum();
+    let large = tables + metadata.len() + sections.data.len() + sections.text.len();
+    let mut bytes: Vec<u8> = Vec::with_capacity(large + large / 16 + 4 * PAGE as usize);
     let (header, checksum_offset) = {
         let mut out = Output::new(&mut bytes, sections.machine)?;
         out.add(section::VERSION, 0, 1, VERSION.as_bytes());
