@@ -83,11 +83,14 @@ fn with_features(image: &[u8], change: impl FnOnce(&mut Vec<String>)) -> Vec<u8>
     let tables = [
         section::FUNCS,
         section::TRAMPOLINES,
+        section::BASELINE,
         section::TRAPS,
         section::ADDRESSES,
         section::STACK_MAPS,
         section::HANDLERS,
         section::NAMES,
+        section::PARTS,
+        section::INPUTS,
     ];
     let table = |name: &str| {
         let content = file.section_by_name(name).unwrap().data().unwrap();

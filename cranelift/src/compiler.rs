@@ -8,17 +8,20 @@ use object::elf;
 use target_lexicon::Architecture;
 use tracing::{debug, debug_span};
 use wrun_module::{
-    CompileError, CompileOptions, Compiler, ConcreteType, DataLayout, FuncType, FunctionCompiler,
-    ImportKind, ModuleInfo, OwnedModule, ParsedModule, Progress, SubType, TypeIndex,
+    CompileError, CompileOptions, CompiledFunc, Compiler, ConcreteType, DataLayout, FuncType,
+    FunctionCompiler, ImportKind, ModuleInfo, OwnedModule, ParsedModule, Progress, SubType, Tier,
+    TypeIndex,
     image::{
-        self, Metadata, Sections, Target, section,
-        tables::{AddressMap, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable},
+        self, Image, ImageError, Metadata, Sections, Target, section,
+        tables::{
+            AddressMap, BaselineTable, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable,
+        },
     },
 };
 
 use crate::{
     abi::Abi,
-    compile,
+    assemble, compile,
     env::ModuleEnv,
     lazy::LazyFunctions,
     link::{Linked, link},
@@ -70,7 +73,7 @@ impl CraneliftCompiler {
 
         let start = Instant::now();
         let image = debug_span!("link").in_scope(|| {
-            let linked = link(isa, funcs, module.info.num_imported_funcs)?;
+            let linked = link(isa, funcs, module.info.num_imported_funcs, Vec::new())?;
             let (layout, data) = DataLayout::new(module);
             let metadata = Metadata {
                 info: module.info.clone(),
@@ -101,6 +104,7 @@ impl CraneliftCompiler {
         tables.extend([
             (section::FUNCS.to_owned(), FuncTable::encode(funcs).into()),
             (section::TRAMPOLINES.to_owned(), FuncTable::encode(trampolines).into()),
+            (section::BASELINE.to_owned(), BaselineTable::encode(&linked.baseline).into()),
         ]);
         // These are large: each is dropped when it is encoded, before the image is written.
         let traps = TrapTable::encode(&mem::take(&mut linked.traps));
@@ -111,6 +115,8 @@ impl CraneliftCompiler {
         tables.push((section::STACK_MAPS.to_owned(), stack_maps.into()));
         let handlers = HandlerTable::encode(&linked.catching_calls);
         tables.push((section::HANDLERS.to_owned(), handlers.into()));
+        let parts = mem::take(&mut linked.parts).finish();
+        tables.extend(parts.into_iter().map(|(name, bytes)| (name, bytes.into())));
         image::write(&Sections {
             machine: match self.isa.triple().architecture {
                 Architecture::Aarch64(_) => elf::EM_AARCH64.0,
@@ -143,6 +149,22 @@ impl Compiler for CraneliftCompiler {
         self.compile_image(module, false, &|_| {})
     }
 
+    fn assemble(
+        &self,
+        base: &[u8],
+        additions: Vec<(u32, Tier, CompiledFunc)>,
+    ) -> Result<Vec<u8>, CompileError> {
+        let image = Image::parse(base)?;
+        if image.target != self.target {
+            return Err(ImageError::Target("it is another compiler's".to_owned()).into());
+        }
+        let linked = assemble::assemble(&*self.isa, &image, base, additions)?;
+        let carried = image.carried(base).map(|(name, bytes)| (name, bytes.into())).collect();
+        let data = image.data();
+        let metadata = Metadata { partial: linked.is_partial(), ..image.metadata };
+        self.image(linked, &metadata, &base[data], carried)
+    }
+
     fn functions(&self, module: OwnedModule) -> Box<dyn FunctionCompiler> {
         Box::new(LazyFunctions::new(self.isa.clone(), &self.target, module))
     }
@@ -157,7 +179,7 @@ impl Compiler for CraneliftCompiler {
         let trampolines = distinct(&info, (0..types.len()).map(TypeIndex::from_index));
         let distinct: Vec<&FuncType> = trampolines.iter().map(|&ty| info.func_type(ty)).collect();
         let funcs = compile::compile_trampolines(isa, &Abi::new(isa), &distinct)?;
-        let linked = link(isa, funcs, 0)?;
+        let linked = link(isa, funcs, 0, Vec::new())?;
         let metadata = Metadata { info, trampolines, ..Metadata::default() };
         let names = NameTable::encode(std::iter::empty()).into();
         let names = (section::NAMES.to_owned(), names);

@@ -60,6 +60,9 @@ pub(crate) fn compiled_func(
         uses_heap: false,
         catching_calls: catching_calls(compiled)?,
         unwind,
+        callees: func.params.user_named_funcs().values().map(|name| name.index).collect(),
+        origin: func.params.base_srcloc().bits(),
+        input: None,
     })
 }
 

@@ -11,6 +11,7 @@
 //! - [`CraneliftCompiler`] puts these together with the module's data into an image.
 
 mod abi;
+mod assemble;
 mod compile;
 mod compiler;
 mod env;

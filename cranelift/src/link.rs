@@ -4,7 +4,10 @@ use cranelift_codegen::{isa::TargetIsa, settings::OptLevel};
 use target_lexicon::Architecture;
 use wrun_module::{
     CompileError, CompiledFunc, Placement, TrapCode,
-    image::tables::{AddressMap, CatchingCall, StackMapEntry},
+    image::{
+        PartsWriter,
+        tables::{AddressMap, CatchingCall, StackMapEntry},
+    },
     lazy,
 };
 
@@ -20,6 +23,8 @@ pub(crate) struct Linked {
     pub(crate) text: Vec<u8>,
     /// Offset and length of each function.
     pub(crate) funcs: Vec<(u32, u32)>,
+    /// The positions of functions that are not optimised, ascending.
+    pub(crate) baseline: Vec<u32>,
     /// The instructions that may trap, by offset.
     pub(crate) traps: Vec<(u32, TrapCode)>,
     /// From code to positions in the module, by offset.
@@ -30,6 +35,8 @@ pub(crate) struct Linked {
     pub(crate) uses_heap: bool,
     /// The calls whose exceptions have handlers, by the offset behind each.
     pub(crate) catching_calls: Vec<CatchingCall>,
+    /// What it takes to have the functions back.
+    pub(crate) parts: PartsWriter,
     /// The call frame instructions of each function.
     unwind: Vec<Box<[u8]>>,
     target: UnwindTarget,
@@ -48,17 +55,12 @@ pub(crate) fn placement(isa: &dyn TargetIsa) -> Placement {
     }
 }
 
-/// Links functions in their order. Function `i` of the module is `funcs[i - first]`. One without code is absent: calls of it
-/// go to its stub.
-pub(crate) fn link(
-    isa: &dyn TargetIsa,
-    funcs: Vec<CompiledFunc>,
-    first: u32,
-) -> Result<Linked, CompileError> {
+/// Offset and length of each function. One without code lies where the one in front of it ends.
+fn places(isa: &dyn TargetIsa, funcs: &[CompiledFunc]) -> Result<Vec<(u32, u32)>, CompileError> {
     let placement = placement(isa);
     let mut end = 0;
     let mut places = Vec::with_capacity(funcs.len());
-    for func in &funcs {
+    for func in funcs {
         if func.code.is_empty() {
             places.push((end as u32, 0));
             continue;
@@ -70,6 +72,20 @@ pub(crate) fn link(
         }
         places.push((start as u32, func.code.len() as u32));
     }
+    Ok(places)
+}
+
+/// Links functions in their order. Function `i` of the module is `funcs[i - first]`. One without code is absent. Those at the
+/// positions in `baseline`, which ascend, are of that tier. Calls of either go to their stubs: there will be better code.
+pub(crate) fn link(
+    isa: &dyn TargetIsa,
+    funcs: Vec<CompiledFunc>,
+    first: u32,
+    baseline: Vec<u32>,
+) -> Result<Linked, CompileError> {
+    let target = UnwindTarget::new(isa);
+    let places = places(isa, &funcs)?;
+    let end = places.last().map_or(0, |&(start, len)| start + len);
     // What lies between functions traps when it is run.
     let filler = match isa.triple().architecture {
         Architecture::X86_64 => 0xcc,
@@ -78,14 +94,18 @@ pub(crate) fn link(
     let mut linked = Linked {
         text: Vec::with_capacity(end as usize),
         funcs: places,
+        baseline,
         traps: Vec::with_capacity(funcs.iter().map(|func| func.traps.len()).sum()),
         addresses: Vec::with_capacity(funcs.iter().map(|func| func.addresses.len()).sum()),
         stack_maps: Vec::with_capacity(funcs.iter().map(|func| func.stack_maps.len()).sum()),
         uses_heap: funcs.iter().any(|func| func.uses_heap),
         catching_calls: Vec::new(),
+        parts: PartsWriter::default(),
         unwind: Vec::with_capacity(funcs.len()),
-        target: UnwindTarget::new(isa),
+        target,
     };
+    let present = funcs.iter().filter(|func| !func.code.is_empty());
+    let frames: Vec<u32> = target.places(present.map(|func| func.unwind.len())).collect();
     for (index, func) in funcs.into_iter().enumerate() {
         if func.code.is_empty() {
             continue;
@@ -94,32 +114,46 @@ pub(crate) fn link(
         linked.text.resize(start as usize, filler);
         linked.text.extend_from_slice(&func.code);
         for call in &func.calls {
-            let callee = (call.callee.checked_sub(first))
-                .and_then(|callee| linked.funcs.get(callee as usize))
-                .expect("only defined functions are called directly");
-            let callee = match callee.1 {
-                0 => lazy::stub_offset(call.callee - first),
-                _ => i64::from(callee.0),
+            let position = call.callee.checked_sub(first).expect(DIRECT);
+            let callee = match *linked.funcs.get(position as usize).expect(DIRECT) {
+                (_, 0) => lazy::stub_offset(position),
+                _ if linked.baseline.binary_search(&position).is_ok() => {
+                    lazy::stub_offset(position)
+                }
+                (callee, _) => i64::from(callee),
             };
-            let distance = callee - i64::from(start);
-            call.resolve(&mut linked.text[start as usize..], distance)
+            call.resolve(&mut linked.text[start as usize..], callee - i64::from(start))
                 .map_err(|error| CompileError::TooLarge(error.to_string()))?;
         }
-        linked.traps.extend(func.traps.iter().map(|&(offset, code)| (start + offset, code)));
-        linked.add_addresses(start, &func.addresses);
-        let stack_maps = func.stack_maps.into_iter();
-        linked.stack_maps.extend(stack_maps.map(|(after, map)| (start + after, map)));
-        linked.catching_calls.extend(func.catching_calls.into_iter().map(|mut call| {
-            call.return_offset += start;
-            call.handlers.iter_mut().for_each(|handler| handler.offset += start);
-            call
-        }));
-        linked.unwind.push(func.unwind);
+        linked.parts.add(index as u32, &func, frames[linked.unwind.len()]);
+        linked.add_tables(start, func);
     }
     Ok(linked)
 }
 
+/// What linking relies on.
+const DIRECT: &str = "only defined functions are called directly";
+
 impl Linked {
+    /// Whether functions are missing or may get better code: whether any call goes to a stub.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.baseline.is_empty() || self.funcs.iter().any(|func| func.1 == 0)
+    }
+
+    /// Appends what tables say of a function that lies at `start`.
+    fn add_tables(&mut self, start: u32, func: CompiledFunc) {
+        self.traps.extend(func.traps.iter().map(|&(offset, code)| (start + offset, code)));
+        self.add_addresses(start, &func.addresses);
+        let stack_maps = func.stack_maps.into_iter();
+        self.stack_maps.extend(stack_maps.map(|(after, map)| (start + after, map)));
+        self.catching_calls.extend(func.catching_calls.into_iter().map(|mut call| {
+            call.return_offset += start;
+            call.handlers.iter_mut().for_each(|handler| handler.offset += start);
+            call
+        }));
+        self.unwind.push(func.unwind);
+    }
+
     /// Appends the positions of a function's code; entries that say what the one before says are left out.
     fn add_addresses(&mut self, start: u32, addresses: &[(u32, u32)]) {
         for &(offset, position) in addresses {
@@ -166,6 +200,9 @@ mod tests {
             }]
             .into(),
             unwind: [].into(),
+            callees: calls.iter().map(|call| call.callee).collect(),
+            origin: 7,
+            input: None,
         }
     }
 
@@ -173,7 +210,8 @@ mod tests {
     fn calls_go_forth_and_back_past_the_imports() {
         let (isa, _) = target::lookup(Some("x86_64-linux"), CompileOptions::default()).unwrap();
         let call = |callee| Call { offset: 1, kind: CallKind::X86Rel32, callee };
-        let linked = link(&*isa, vec![func(5, &[call(4)]), func(40, &[call(3)])], 3).unwrap();
+        let linked =
+            link(&*isa, vec![func(5, &[call(4)]), func(40, &[call(3)])], 3, vec![]).unwrap();
         assert_eq!(linked.funcs, [(16, 5), (80, 40)]);
         assert_eq!(linked.text[17..21], 59_i32.to_le_bytes());
         assert_eq!(linked.text[81..85], (-69_i32).to_le_bytes());
@@ -191,12 +229,22 @@ mod tests {
         let (isa, _) = target::lookup(Some("x86_64-linux"), CompileOptions::default()).unwrap();
         let call = Call { offset: 1, kind: CallKind::X86Rel32, callee: 4 };
         let absent = CompiledFunc::default;
-        let linked = link(&*isa, vec![absent(), absent(), func(5, &[call])], 2).unwrap();
+        let linked = link(&*isa, vec![absent(), absent(), func(5, &[call])], 2, vec![]).unwrap();
         assert_eq!(linked.funcs, [(0, 0), (0, 0), (16, 5)]);
         let call = Call { callee: 3, ..call };
-        let linked = link(&*isa, vec![absent(), absent(), func(5, &[call])], 2).unwrap();
+        let linked = link(&*isa, vec![absent(), absent(), func(5, &[call])], 2, vec![]).unwrap();
         let distance = wrun_module::lazy::stub_offset(1) - 21;
         assert_eq!(linked.text[17..21], (distance as i32).to_le_bytes());
         assert_eq!(linked.unwind.len(), 1);
+    }
+
+    #[test]
+    fn calls_of_baseline_functions_go_to_their_stubs() {
+        let (isa, _) = target::lookup(Some("x86_64-linux"), CompileOptions::default()).unwrap();
+        let call = Call { offset: 1, kind: CallKind::X86Rel32, callee: 0 };
+        let funcs = vec![func(5, &[]), func(5, &[call])];
+        let linked = link(&*isa, funcs, 0, vec![0]).unwrap();
+        let distance = wrun_module::lazy::stub_offset(0) - 85;
+        assert_eq!(linked.text[81..85], (distance as i32).to_le_bytes());
     }
 }

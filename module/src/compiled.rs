@@ -31,7 +31,23 @@ pub struct CompiledFunc {
     pub catching_calls: Box<[CatchingCall]>,
     /// Its call frame instructions.
     pub unwind: Box<[u8]>,
+    /// The indices of the functions that the compiler's input names, each once, in the order in which it names them.
+    /// Calls go to some of them.
+    pub callees: Box<[u32]>,
+    /// The position in the module that the compiler's input counts positions from; [`AddressMap::NONE`] when it has none.
+    ///
+    /// [`AddressMap::NONE`]: crate::image::tables::AddressMap::NONE
+    pub origin: u32,
+    /// What the compiler's input was, if anybody wanted to know.
+    pub input: Option<InputHash>,
 }
+
+/// A hash of all that the code of a function depends on, but not of where its module has it: the functions that it calls
+/// count by the order in which it names them, positions by their distances.
+///
+/// Nobody can make up two inputs that have the same: code that was made for one guest would otherwise run in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InputHash(pub [u8; 32]);
 
 /// A direct call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +75,20 @@ pub enum CallKind {
 pub struct TooFar(pub u64);
 
 impl Call {
+    /// Makes `code` as it was before the call was resolved. False when the call is not inside.
+    pub(crate) fn forget(self, code: &mut [u8]) -> bool {
+        let at = self.offset as usize;
+        let Some(field) = code.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<4>()) else {
+            return false;
+        };
+        let kept = match self.kind {
+            CallKind::X86Rel32 => 0,
+            CallKind::Arm64Branch26 => 0xfc00_0000,
+        };
+        *field = (u32::from_le_bytes(*field) & kept).to_le_bytes();
+        true
+    }
+
     /// Writes into `code`, the function's, that the callee is `distance` bytes from the start of the function.
     ///
     /// # Errors

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CompiledFunc, FuncType, OwnedModule, ParsedModule, Placement, image::Target};
+use crate::{
+    CompiledFunc, FuncType, OwnedModule, ParsedModule, Placement,
+    image::{ImageError, Target},
+};
 
 /// How much work goes into better code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,6 +88,9 @@ pub enum CompileError {
         /// What the compiler said.
         reason: String,
     },
+    /// The image that another one was to be made of cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
 }
 
 /// How far a compilation is.
@@ -118,6 +124,21 @@ pub trait Compiler: Send + Sync {
     /// # Errors
     /// As for [`compile`](Self::compile).
     fn compile_skeleton(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>, CompileError>;
+
+    /// The image `base` with more functions, given by position and tier. Optimised ones replace those of
+    /// [`Tier::Baseline`], otherwise what is there stays. Calls of functions that are absent or of that tier go to
+    /// their stubs, all others are direct.
+    ///
+    /// # Errors
+    /// When `base` is none of this compiler's images, is damaged, or all together pass a limit.
+    ///
+    /// # Panics
+    /// When an addition is at a position that the module does not have.
+    fn assemble(
+        &self,
+        base: &[u8],
+        additions: Vec<(u32, Tier, CompiledFunc)>,
+    ) -> Result<Vec<u8>, CompileError>;
 
     /// A compiler for the functions of one module.
     fn functions(&self, module: OwnedModule) -> Box<dyn FunctionCompiler>;

@@ -27,7 +27,7 @@ mod parsed;
 mod trap;
 mod types;
 
-pub use compiled::{Call, CallKind, CompiledFunc, Placement, TooFar};
+pub use compiled::{Call, CallKind, CompiledFunc, InputHash, Placement, TooFar};
 pub use compiler::{
     CompileError, CompileOptions, Compiler, FunctionCompiler, MemoryStyle, OptLevel, Progress,
     RESERVATION, Tier,

@@ -223,12 +223,7 @@ impl Module {
         let mut code = match (code.image().metadata.partial, source) {
             (false, _) => code.activate()?,
             (true, Some((source, options))) => code.activate_lazily(source, options)?,
-            (true, None) => {
-                return Err(LoadError::Image(ImageError::Target(
-                    "it has not all functions of its module, and is of use to the cache only"
-                        .into(),
-                )));
-            }
+            (true, None) => return Err(LoadError::Image(ImageError::Partial)),
         };
         let type_ids = {
             let info = &code.code().image().metadata.info;

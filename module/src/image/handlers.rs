@@ -4,7 +4,7 @@
 //! It has one entry for each call inside a `try_table`. Calls are told by their return addresses, which is what the
 //! frames of a stack are found by. Distances are counted down from the frame pointer of the function that calls.
 
-use super::tables::{last_at_most, push_u32s, u32_at};
+use super::tables::{first_above, last_at_most, push_u32s, u32_at};
 use crate::TagIndex;
 
 /// Stands for all tags.
@@ -97,6 +97,29 @@ impl<'a> HandlerTable<'a> {
         if u32_at(self.returns, index) != return_offset {
             return None;
         }
+        self.entry(index)
+    }
+
+    /// The calls that return behind `start` and not behind `end`; nothing for one that is damaged.
+    pub(super) fn within(self, start: u32, end: u32) -> impl Iterator<Item = Option<CatchingCall>> {
+        let count = self.returns.len() / 4;
+        let first = first_above(count, start, |index| u32_at(self.returns, index));
+        (first..count)
+            .map(move |index| (index, u32_at(self.returns, index)))
+            .take_while(move |&(_, offset)| start < offset && offset <= end)
+            .map(move |(index, return_offset)| {
+                let found = self.entry(index)?;
+                let handlers = found.iter().collect();
+                Some(CatchingCall {
+                    return_offset,
+                    stack: found.stack,
+                    context: found.context,
+                    handlers,
+                })
+            })
+    }
+
+    fn entry(self, index: usize) -> Option<Handlers<'a>> {
         let end = |index: usize| u32_at(self.entries, index * ENTRY + 2) as usize;
         let start = index.checked_sub(1).map_or(0, end);
         let handlers = self.handlers.get(start.checked_mul(8)?..end(index).checked_mul(8)?)?;

@@ -7,6 +7,7 @@
 //! Images are code. The checksum tells a damaged image from a whole one; it does not tell whose image it is.
 
 mod handlers;
+mod parts;
 mod read;
 mod stack_maps;
 pub mod tables;
@@ -14,13 +15,14 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use parts::{Apart, Parts, PartsTable, PartsWriter};
 pub use read::{Image, ImageError};
 pub use write::{Sections, write};
 
 use crate::{CompileOptions, DataLayout, ModuleInfo};
 
 /// The version an image must have been made by. Any change to code or layout changes the version of the crate.
-pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 6");
+pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 7");
 
 /// The first bytes of every ELF file.
 pub const MAGIC: &[u8] = b"\x7fELF";
@@ -46,6 +48,8 @@ pub mod section {
     /// [`FuncTable`](super::tables::FuncTable) of the trampolines, two for each signature, and of the
     /// adapters behind them.
     pub const TRAMPOLINES: &str = ".wrun.trampolines";
+    /// [`BaselineTable`](super::tables::BaselineTable).
+    pub const BASELINE: &str = ".wrun.baseline";
     /// [`TrapTable`](super::tables::TrapTable).
     pub const TRAPS: &str = ".wrun.traps";
     /// [`AddressMap`](super::tables::AddressMap).
@@ -54,6 +58,10 @@ pub mod section {
     pub const STACK_MAPS: &str = ".wrun.stackmaps";
     /// [`HandlerTable`](super::tables::HandlerTable).
     pub const HANDLERS: &str = ".wrun.handlers";
+    /// [`PartsTable`](super::PartsTable).
+    pub const PARTS: &str = ".wrun.parts";
+    /// The hashes that belong to it.
+    pub const INPUTS: &str = ".wrun.inputs";
     /// [`NameTable`](super::tables::NameTable).
     pub const NAMES: &str = ".wrun.names";
     /// Prefix of the module's DWARF sections; what follows is their name in the module, `.debug_info` for one.

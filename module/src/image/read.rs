@@ -9,7 +9,9 @@ use object::{
 
 use super::{
     MAGIC, Metadata, Target, VERSION, section,
-    tables::{AddressMap, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable},
+    tables::{
+        AddressMap, BaselineTable, FuncTable, HandlerTable, NameTable, StackMapTable, TrapTable,
+    },
     write::{CHECKSUM_SIZE, PAGE, checksum},
 };
 
@@ -29,6 +31,9 @@ pub enum ImageError {
     /// It is damaged: cut off, or changed since it was written.
     #[error("the image is damaged: {0}")]
     Damaged(String),
+    /// Functions are missing, and the module that they could be compiled from is not at hand.
+    #[error("the image has not all functions of its module, and is of use to the cache only")]
+    Partial,
     /// It was compiled for another kind of machine or with other options.
     #[error("the image does not fit this host: {0}")]
     Target(String),
@@ -46,11 +51,14 @@ pub struct Image {
     data: Range<usize>,
     funcs: Range<usize>,
     trampolines: Range<usize>,
+    baseline: Range<usize>,
     traps: Range<usize>,
     addresses: Range<usize>,
     stack_maps: Range<usize>,
     handlers: Range<usize>,
     names: Range<usize>,
+    pub(super) parts: Range<usize>,
+    pub(super) inputs: Range<usize>,
     dwarf: Vec<(String, Range<usize>)>,
 }
 
@@ -98,11 +106,14 @@ impl Image {
             data: sections.get(section::DATA)?,
             funcs: sections.get(section::FUNCS)?,
             trampolines: sections.get(section::TRAMPOLINES)?,
+            baseline: sections.get(section::BASELINE)?,
             traps: sections.get(section::TRAPS)?,
             addresses: sections.get(section::ADDRESSES)?,
             stack_maps: sections.get(section::STACK_MAPS)?,
             handlers: sections.get(section::HANDLERS)?,
             names: sections.get(section::NAMES)?,
+            parts: sections.get(section::PARTS)?,
+            inputs: sections.get(section::INPUTS)?,
             dwarf: sections.dwarf(),
         };
         image.check(bytes)?;
@@ -138,7 +149,8 @@ impl Image {
                     && trampolines.len() == 2 * self.metadata.trampolines.len() + adapters => {}
             _ => return damaged("its table of functions is wrong"),
         }
-        if TrapTable::new(&bytes[self.traps.clone()]).is_none()
+        if BaselineTable::new(&bytes[self.baseline.clone()]).is_none()
+            || TrapTable::new(&bytes[self.traps.clone()]).is_none()
             || AddressMap::new(&bytes[self.addresses.clone()]).is_none()
             || StackMapTable::new(&bytes[self.stack_maps.clone()]).is_none()
             || HandlerTable::new(&bytes[self.handlers.clone()]).is_none()
@@ -193,6 +205,11 @@ impl Image {
         FuncTable::new(&bytes[self.trampolines.clone()]).unwrap_or_default()
     }
 
+    /// Which of the defined functions are not optimised.
+    pub fn baseline<'a>(&self, bytes: &'a [u8]) -> BaselineTable<'a> {
+        BaselineTable::new(&bytes[self.baseline.clone()]).unwrap_or_default()
+    }
+
     /// Which instructions may trap.
     pub fn traps<'a>(&self, bytes: &'a [u8]) -> TrapTable<'a> {
         TrapTable::new(&bytes[self.traps.clone()]).unwrap_or_default()
@@ -222,6 +239,14 @@ impl Image {
     pub fn dwarf<'a>(&self, bytes: &'a [u8], name: &str) -> &'a [u8] {
         let found = self.dwarf.iter().find(|section| section.0 == name);
         found.map_or(&[], |section| &bytes[section.1.clone()])
+    }
+
+    /// What the image carries of its module as it was, whatever becomes of the functions: names and contents of sections.
+    pub fn carried<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (String, &'a [u8])> {
+        let dwarf = self.dwarf.iter().map(|(name, range)| {
+            (format!("{}{name}", section::DWARF_PREFIX), &bytes[range.clone()])
+        });
+        dwarf.chain([(section::NAMES.to_owned(), &bytes[self.names.clone()])])
     }
 
     /// Whether the module has DWARF.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::tables::{last_at_most, push_u32s, u32_at};
+use super::tables::{first_above, last_at_most, push_u32s, u32_at};
 
 /// What a table is made of: the offset of the instruction behind a call, and the distances of the references.
 pub type StackMapEntry = (u32, Box<[u32]>);
@@ -87,11 +87,28 @@ impl<'a> StackMapTable<'a> {
         self.list_at(offset).map(StackMap).unwrap_or_default()
     }
 
+    /// What the frames hold of calls that return behind `start` and not behind `end`; nothing for one that is damaged.
+    pub(super) fn within(
+        self,
+        start: u32,
+        end: u32,
+    ) -> impl Iterator<Item = (u32, Option<StackMap<'a>>)> {
+        let first = first_above(self.len(), start, |index| u32_at(self.returns, index));
+        (first..self.len())
+            .map(move |index| (index, u32_at(self.returns, index)))
+            .take_while(move |&(_, offset)| start < offset && offset <= end)
+            .map(move |(index, offset)| (offset, self.list(index).map(StackMap)))
+    }
+
     fn list_at(self, offset: u32) -> Option<&'a [u8]> {
         let index = last_at_most(self.len(), offset, |index| u32_at(self.returns, index))?;
         if u32_at(self.returns, index) != offset {
             return None;
         }
+        self.list(index)
+    }
+
+    fn list(self, index: usize) -> Option<&'a [u8]> {
         let start = (u32_at(self.starts, index) as usize).checked_mul(4)?;
         let (len, rest) = self.lists.get(start..)?.split_first_chunk::<4>()?;
         rest.get(..(u32::from_le_bytes(*len) as usize).checked_mul(4)?)

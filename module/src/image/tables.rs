@@ -5,7 +5,7 @@
 
 pub use super::handlers::{CatchingCall, Handler, HandlerTable, Handlers};
 pub use super::stack_maps::{StackMap, StackMapEntry, StackMapTable};
-use crate::TrapCode;
+use crate::{Tier, TrapCode};
 
 /// Reads the `index`th little-endian `u32` of `bytes`.
 pub(super) fn u32_at(bytes: &[u8], index: usize) -> u32 {
@@ -25,6 +25,11 @@ pub(super) fn last_at_most(len: usize, key: u32, get: impl Fn(usize) -> u32) -> 
         if get(middle) <= key { low = middle + 1 } else { high = middle }
     }
     low.checked_sub(1)
+}
+
+/// The first index whose key is more than `key`, of `len` keys in ascending order.
+pub(super) fn first_above(len: usize, key: u32, get: impl Fn(usize) -> u32) -> usize {
+    last_at_most(len, key, get).map_or(0, |index| index + 1)
 }
 
 /// Where functions lie: pairs of offset and length, in the order of their indices.
@@ -67,6 +72,33 @@ impl<'a> FuncTable<'a> {
     }
 }
 
+/// Which functions are of [`Tier::Baseline`]: their positions, ascending. Most images have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BaselineTable<'a>(&'a [u8]);
+
+impl<'a> BaselineTable<'a> {
+    /// The table in `bytes`, or nothing when its shape is wrong.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.len().is_multiple_of(4).then_some(Self(bytes))
+    }
+
+    /// The bytes of a table of these positions, which ascend.
+    pub fn encode(positions: &[u32]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(positions.len() * 4);
+        push_u32s(&mut bytes, positions.iter().copied());
+        bytes
+    }
+
+    /// The tier of the function at a position, if it is present.
+    pub fn tier(self, position: u32) -> Tier {
+        let found = last_at_most(self.0.len() / 4, position, |index| u32_at(self.0, index));
+        match found.is_some_and(|index| u32_at(self.0, index) == position) {
+            true => Tier::Baseline,
+            false => Tier::Optimised,
+        }
+    }
+}
+
 /// Which instructions may trap, and why: all offsets, ascending, then a byte of code for each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrapTable<'a>(&'a [u8]);
@@ -93,6 +125,21 @@ impl<'a> TrapTable<'a> {
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The instructions from `start` on and in front of `end`, with the reason of each unless it is damaged.
+    pub(super) fn within(
+        self,
+        start: u32,
+        end: u32,
+    ) -> impl Iterator<Item = (u32, Option<TrapCode>)> {
+        let first = start
+            .checked_sub(1)
+            .map_or(0, |before| first_above(self.len(), before, |index| u32_at(self.0, index)));
+        (first..self.len())
+            .map(move |index| (u32_at(self.0, index), self.0[self.len() * 4 + index]))
+            .take_while(move |&(offset, _)| (start..end).contains(&offset))
+            .map(|(offset, code)| (offset, TrapCode::from_u8(code)))
     }
 
     /// Why the instruction at `offset` traps. Neither allocates nor locks: it is called in a signal handler.
@@ -136,6 +183,16 @@ impl<'a> AddressMap<'a> {
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What holds at `start`, then the entries behind it and in front of `end`.
+    pub(super) fn within(self, start: u32, end: u32) -> impl Iterator<Item = (u32, u32)> {
+        let behind = first_above(self.len(), start, |index| u32_at(self.0, index));
+        let position = move |index| u32_at(self.0, self.len() + index);
+        let first = behind.checked_sub(1).map_or(Self::NONE, position);
+        let rest = (behind..self.len()).map(move |index| (u32_at(self.0, index), position(index)));
+        let inside = move |&(offset, _): &(u32, u32)| start < offset && offset < end;
+        std::iter::once((start, first)).chain(rest.take_while(inside))
     }
 
     /// The offset in the module of the instruction that the code at `offset` stems from.
@@ -192,8 +249,8 @@ impl<'a> NameTable<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressMap, FuncTable, NameTable, TrapTable};
-    use crate::TrapCode;
+    use super::{AddressMap, BaselineTable, FuncTable, NameTable, TrapTable};
+    use crate::{Tier, TrapCode};
 
     #[test]
     fn functions_are_found_by_any_of_their_bytes() {
@@ -205,6 +262,16 @@ mod tests {
             [0, 9, 10, 15, 16, 19, 20].map(|offset| table.find(offset)),
             [Some(0), Some(0), None, None, Some(1), Some(1), None]
         );
+    }
+
+    #[test]
+    fn functions_that_are_listed_are_of_the_baseline() {
+        let bytes = BaselineTable::encode(&[2, 5]);
+        let table = BaselineTable::new(&bytes).unwrap();
+        for position in 0..8 {
+            assert_eq!(table.tier(position) == Tier::Baseline, matches!(position, 2 | 5));
+        }
+        assert!(BaselineTable::new(&bytes[1..]).is_none());
     }
 
     #[test]

@@ -162,9 +162,9 @@ impl VmCode {
                 let base = region.mapping().base().as_ptr().add(range.start);
                 slice::from_raw_parts(base, range.len())
             };
-            let table = image.funcs(bytes);
+            let (table, baseline) = (image.funcs(bytes), image.baseline(bytes));
             let present = |index| match table.get(index) {
-                Some((offset, len)) if len != 0 => Some((offset, Tier::Optimised)),
+                Some((offset, len)) if len != 0 => Some((offset, baseline.tier(index as u32))),
                 _ => None,
             };
             (0..table.len()).map(present).collect::<Vec<_>>()
@@ -373,9 +373,11 @@ impl ActiveCode {
 
     /// Address of a defined function, by its position among them: of its code, or of its stub.
     pub(crate) fn function(&self, position: usize) -> Option<NonNull<u8>> {
-        let (offset, len) = self.code.image.funcs(self.code.bytes()).get(position)?;
+        let (image, bytes) = (&self.code.image, self.code.bytes());
+        let (offset, len) = image.funcs(bytes).get(position)?;
+        let is_final = len != 0 && image.baseline(bytes).tier(position as u32) == Tier::Optimised;
         match self.lazy() {
-            Some(lazy) if len == 0 => NonNull::new(lazy.stub(position) as *mut u8),
+            Some(lazy) if !is_final => NonNull::new(lazy.stub(position) as *mut u8),
             _ => self.address_of(offset),
         }
     }
