@@ -31,8 +31,8 @@ impl<'m> FuncTranslator<'_, 'm> {
         let func = FuncIndex(function);
         let ty = self.env.module.func_type(func);
         if self.env.module.info.is_imported_func(func) {
-            let signature = self
-                .indirect_signature(self.env.module.func_types[func.index()], Convention::Native);
+            let signature =
+                self.signature(self.env.module.func_types[func.index()], Convention::Native);
             let (code, context) = self.imported_func(func);
             self.call_native(Callee::Indirect(signature, code), context, ty);
             return;
@@ -99,7 +99,7 @@ impl<'m> FuncTranslator<'_, 'm> {
         let code = self.ins().load(POINTER, flags, reference, func_ref::NATIVE as i32);
         let flags = self.reference_flags(None);
         let context = self.ins().load(POINTER, flags, reference, func_ref::CONTEXT as i32);
-        let callee = Callee::Indirect(self.indirect_signature(ty, Convention::Native), code);
+        let callee = Callee::Indirect(self.signature(ty, Convention::Native), code);
         self.call_native(callee, context, self.env.module.info.func_type(ty));
     }
 
@@ -191,8 +191,9 @@ impl<'m> FuncTranslator<'_, 'm> {
         if let Some(&callee) = self.callees.get(&func) {
             return callee;
         }
-        let signature = self.env.abi.signature(self.env.module, func);
-        let signature = self.builder.import_signature(signature);
+        let convention = self.env.abi.convention(&self.env.module.info, func);
+        let ty = self.env.module.func_types[func.index()];
+        let signature = self.signature(ty, convention);
         let name = UserExternalName::new(0, func.0);
         let name = ExternalName::user(self.builder.func.declare_imported_user_function(name));
         let data = ExtFuncData { name, signature, colocated: true, patchable: false };
@@ -201,8 +202,8 @@ impl<'m> FuncTranslator<'_, 'm> {
         callee
     }
 
-    /// The signature of functions of a type that are called by their address.
-    pub(super) fn indirect_signature(&mut self, ty: TypeIndex, convention: Convention) -> SigRef {
+    /// The signature of functions of a type with a convention; one for all calls.
+    pub(super) fn signature(&mut self, ty: TypeIndex, convention: Convention) -> SigRef {
         let (builder, env) = (&mut self.builder, self.env);
         *self.signatures.entry((ty, convention)).or_insert_with(|| {
             let ty = env.module.info.func_type(ty);

@@ -62,6 +62,7 @@ impl<'m> FuncTranslator<'_, 'm> {
             (ElseEdge::ToBlock(otherwise, self.peek_all(params.len()).into()), None)
         };
         self.builder.seal_block(then);
+        self.carry_addresses(then);
         self.builder.switch_to_block(then);
         self.push_frame(FrameKind::If(edge), blockty);
         self.top_frame().exit = exit;
@@ -172,6 +173,7 @@ impl<'m> FuncTranslator<'_, 'm> {
             builder.ins().brif(condition, target, args, next, &[])
         });
         self.builder.seal_block(next);
+        self.carry_addresses(next);
         self.builder.switch_to_block(next);
     }
 

@@ -25,6 +25,7 @@ use target_lexicon::PointerWidth;
 use wrun_module::{FuncIndex, FuncType, Libcall, TypeIndex, ValType};
 
 use super::{
+    address::Addresses,
     context::{Context, slot_region},
     frame::Frame,
     traced::{Traced, declare_local},
@@ -43,6 +44,8 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) out_pointer: Option<Value>,
     /// The instance's context, and what has been loaded from it once and for all.
     pub(super) context: Context,
+    /// Where indices of memory lie.
+    pub(super) addresses: Addresses,
     /// The control stack; the function's own frame is at the bottom.
     pub(super) frames: Vec<Frame<'m>>,
     /// Whether the next instruction can be reached.
@@ -113,6 +116,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             ty,
             out_pointer,
             context,
+            addresses: Addresses::default(),
             frames: vec![Frame::function(ty.results())],
             reachable: true,
             skipped_frames: 0,

@@ -37,9 +37,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
 
     /// All that a 32-bit index and offset can name is reserved, so nothing is checked: what is out of bounds faults.
     fn reserved_address(&mut self, memory: MemoryIndex, index: Value, offset: u64) -> (Value, i32) {
-        let base = self.fixed_memory_base(memory);
-        let index = self.extend_index(index);
-        let address = self.ins().iadd(base, index);
+        let address = self.index_address(memory, index);
         match i32::try_from(offset) {
             Ok(offset) => (address, offset),
             Err(_) => (self.ins().iadd_imm_u(address, offset as i64), 0),

@@ -5,7 +5,7 @@
 //!
 //! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `exception`: exceptions, and calls that they may come out of;
-//! - `variable`, `reference`, `table`, `memory`, `atomic`, `bulk`, `short_range`: locals, globals, references and what an instance owns;
+//! - `variable`, `reference`, `table`, `memory`, `address`, `atomic`, `bulk`, `short_range`: locals, globals, references and what an instance owns;
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
 //! - `simd`: vectors;
 //! - `gc`: structs, arrays and casts.
@@ -15,6 +15,7 @@
 //! validation has ruled out is not checked again. Code that cannot be reached is read and thrown away, so that
 //! methods never see it. Nothing recurses over nested blocks.
 
+mod address;
 mod atomic;
 mod bulk;
 mod call;

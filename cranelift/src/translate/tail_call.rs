@@ -81,12 +81,12 @@ impl FuncTranslator<'_, '_> {
         self.builder.seal_block(native);
 
         self.builder.switch_to_block(tail);
-        let signature = self.indirect_signature(ty, Convention::Internal);
+        let signature = self.signature(ty, Convention::Internal);
         self.ins().return_call_indirect(signature, callee.tail, &args);
 
         self.builder.switch_to_block(native);
         self.push_all(&args[1..]);
-        let signature = self.indirect_signature(ty, Convention::Native);
+        let signature = self.signature(ty, Convention::Native);
         let native = Callee::Indirect(signature, callee.native);
         self.leave_tries(|this| this.call_native(native, callee.context, func_type));
         self.return_from_stack();
