@@ -10,7 +10,7 @@ from pathlib import Path
 WORKLOADS = Path(__file__).resolve().parent / "workloads"
 
 # Workloads that measure starting up or the host's functions, and are therefore no part of the default set.
-NOT_COMPUTE = {"hello", "fd_write_bytes", "read_file"}
+NOT_COMPUTE = {"hello", "fd_write_bytes", "read_file", "write_file"}
 
 # Workloads of the `--features` set that are run with several arguments.
 FEATURE_ARGUMENTS = {"throw_catch": ["throw_catch 1", "throw_catch 10", "throw_catch 100"]}

@@ -1,8 +1,6 @@
 //! The program's arguments.
 
-use crate::call::Call;
-use crate::errno::Errno;
-use wrun_runtime::Result;
+use crate::call::{Call, Outcome};
 
 /// Writes the arguments, the program's name first.
 ///
@@ -12,7 +10,7 @@ use wrun_runtime::Result;
 /// Both have the sizes that [`args_sizes_get`] tells; one that is not inside the memory traps.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#args_get>
-pub(crate) fn args_get(call: &mut Call<'_>, argv: i32, argv_buf: i32) -> Result<Errno> {
+pub(crate) fn args_get(call: &mut Call<'_>, argv: i32, argv_buf: i32) -> Outcome {
     call.ctx.args.write(&mut call.memory, argv, argv_buf)
 }
 
@@ -24,6 +22,6 @@ pub(crate) fn args_get(call: &mut Call<'_>, argv: i32, argv_buf: i32) -> Result<
 /// `overflow`: they do not fit into a 32-bit memory.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#args_sizes_get>
-pub(crate) fn args_sizes_get(call: &mut Call<'_>, argc: i32, argv_buf_size: i32) -> Result<Errno> {
+pub(crate) fn args_sizes_get(call: &mut Call<'_>, argc: i32, argv_buf_size: i32) -> Outcome {
     call.ctx.args.write_sizes(&mut call.memory, argc, argv_buf_size)
 }

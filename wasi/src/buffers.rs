@@ -1,165 +1,217 @@
-//! Lists of buffers in a memory that threads share.
+//! Lists of buffers in the guest's memory, as the host takes them.
 //!
-//! Bytes of such a memory have to be copied on their way. `wasi-common` would copy all that the guest names, which can be its
-//! whole memory many times over, and takes a list whose first buffer is empty for one that has no room. So reads
-//! and writes go through a copy that is bounded. The specification lets them do less than they were asked for.
+//! A list is addresses and lengths, eight bytes each. The host reads and writes the guest's bytes where they are,
+//! except for those that threads share: these are copied on their way, at most [`MOST`] in a call. The specification
+//! lets a call move less than it was asked for, and so lists are cut where the system would cut them, and buffers that
+//! overlap are not all read into at once. Empty buffers are left out.
 
-use crate::call::{Call, outcome_of_guest};
+use crate::call::Failure;
 use crate::errno::Errno;
-use wasi_common::WasiCtx;
-use wiggle::{GuestError, GuestMemory, GuestPtr};
-use wrun_runtime::Result;
+use crate::host::HostResult;
+use crate::memory::{Access, GuestMemory};
+use smallvec::SmallVec;
+use std::io::{IoSlice, IoSliceMut};
+use std::ops::Range;
 
-/// As much as one call moves.
-const MOST: u32 = 1 << 20;
+/// As much as one call moves from or to a shared memory.
+const MOST: usize = 1 << 20;
 
-/// In the copy: where its one buffer is listed, where the number of bytes goes, where flags go that a call gives
-/// besides, and where the bytes begin.
-const LIST: u32 = 0;
-const COUNT: u32 = 8;
-pub(crate) const FLAGS: u32 = 12;
-const BYTES: u32 = 16;
+/// As many buffers as the system takes.
+const LONGEST: usize = 1024;
 
-/// What [`read()`] and [`write()`] call: a function of `wasi-common`, with the memory that it is to work on, and in that
-/// the address of the list, its length, and the address for the number of bytes.
-pub(crate) trait Transfer:
-    FnOnce(&mut WasiCtx, &mut GuestMemory<'_>, i32, i32, i32) -> Result<Errno>
-{
-}
+/// As many buffers as nearly every list has: for those nothing is allocated.
+const FEW: usize = 16;
 
-impl<F> Transfer for F where
-    F: FnOnce(&mut WasiCtx, &mut GuestMemory<'_>, i32, i32, i32) -> Result<Errno>
-{
-}
+/// The places of buffers, which are inside the memory. Every one is read once and then believed: another thread may change
+/// it at any time.
+type Buffers = SmallVec<[Range<usize>; FEW]>;
 
-/// Writes what the guest's buffers hold; of a shared memory their first bytes. `written` is where the guest wants to
-/// know how many.
+/// Hands what the buffers hold to `transfer`; how much of it that took.
 ///
 /// # Errors
 /// Those of `transfer`, and a trap when the list or a buffer is not inside the memory.
 pub(crate) fn write(
-    call: &mut Call<'_>,
-    buffers: i32,
+    memory: &GuestMemory<'_>,
+    list: i32,
     len: i32,
-    written: i32,
-    transfer: impl Transfer,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    if !memory.is_shared_memory() {
-        return transfer(ctx, memory, buffers, len, written);
-    }
-    let bytes = match gather(memory, list(buffers, len)) {
-        Ok(bytes) => bytes,
-        Err(error) => return outcome_of_guest(&error),
+    transfer: impl FnOnce(&[IoSlice<'_>]) -> HostResult<usize>,
+) -> Result<u32, Failure> {
+    let most = match memory {
+        GuestMemory::Unshared(_) => usize::MAX,
+        GuestMemory::Shared(_) => MOST,
     };
-    let mut copy = vec![0; copy_size(bytes.len())];
-    let mut copy = copy_of(&mut copy, &bytes);
-    let errno = transfer(ctx, &mut copy, LIST.cast_signed(), 1, COUNT.cast_signed())?;
-    tell(errno, || {
-        let count = copy.read(GuestPtr::<u32>::new(COUNT))?;
-        memory.write(GuestPtr::new(written.cast_unsigned()), count)
-    })
+    let buffers = buffers(memory, list, len, most)?;
+    let written = match memory {
+        GuestMemory::Unshared(bytes) => {
+            let slice = |buffer: &Range<usize>| IoSlice::new(&bytes[buffer.clone()]);
+            transfer(&buffers.iter().map(slice).collect::<SmallVec<[_; FEW]>>())?
+        }
+        GuestMemory::Shared(_) => {
+            let copy = gather(memory, &buffers)?;
+            transfer(&[IoSlice::new(&copy)])?
+        }
+    };
+    count(written)
 }
 
-/// Reads into the guest's buffers; of a shared memory into the first that is not empty. `read` is where the guest wants to
-/// know how many bytes.
+/// Lets `transfer` fill the buffers; of a shared memory the first of them. How many bytes it read.
 ///
 /// # Errors
 /// Those of `transfer`, and a trap when the list or a buffer is not inside the memory.
 pub(crate) fn read(
-    call: &mut Call<'_>,
-    buffers: i32,
+    memory: &mut GuestMemory<'_>,
+    list: i32,
     len: i32,
-    read: i32,
-    transfer: impl Transfer,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    if !memory.is_shared_memory() {
-        return transfer(ctx, memory, buffers, len, read);
-    }
-    let (address, room) = match first_with_room(memory, list(buffers, len)) {
-        Ok(buffer) => buffer,
-        Err(error) => return outcome_of_guest(&error),
+    transfer: impl FnOnce(&mut [IoSliceMut<'_>]) -> HostResult<usize>,
+) -> Result<u32, Failure> {
+    let most = match memory {
+        GuestMemory::Unshared(_) => usize::MAX,
+        // One buffer is enough.
+        GuestMemory::Shared(_) => 1,
     };
-    let bytes = vec![0; room.min(MOST) as usize];
-    let mut copy = vec![0; copy_size(bytes.len())];
-    let mut copy = copy_of(&mut copy, &bytes);
-    let errno = transfer(ctx, &mut copy, LIST.cast_signed(), 1, COUNT.cast_signed())?;
-    tell(errno, || {
-        let count = copy.read(GuestPtr::<u32>::new(COUNT))?;
-        let bytes = copy.as_cow(GuestPtr::new((BYTES, count)))?;
-        memory.copy_from_slice(&bytes, GuestPtr::new((address, count)))?;
-        memory.write(GuestPtr::new(read.cast_unsigned()), count)
-    })
+    let buffers = buffers(memory, list, len, most)?;
+    let Some(first) = buffers.first() else { return Ok(0) };
+    let read = match memory {
+        GuestMemory::Unshared(bytes) if buffers.len() == 1 => {
+            transfer(&mut [IoSliceMut::new(&mut bytes[first.clone()])])?
+        }
+        GuestMemory::Unshared(bytes) => transfer(&mut disjoint(bytes, &buffers))?,
+        GuestMemory::Shared(_) => {
+            let mut copy = vec![0; first.len().min(MOST)];
+            let read = transfer(&mut [IoSliceMut::new(&mut copy)])?;
+            memory.put(first.start as u32, &copy[..read])?;
+            read
+        }
+    };
+    count(read)
 }
 
-/// A list of buffers, each by address and length.
-type List = GuestPtr<[GuestPtr<[u8]>]>;
-
-fn list(address: i32, len: i32) -> List {
-    GuestPtr::new((address.cast_unsigned(), len.cast_unsigned()))
-}
-
-/// The address and length of each buffer, which are inside the memory. Every one is read once and then believed:
-/// another thread may change it at any time.
-fn buffers(
-    memory: &GuestMemory<'_>,
-    list: List,
-) -> impl Iterator<Item = Result<(u32, u32), GuestError>> {
-    (0..list.len()).map(move |index| {
-        let buffer = memory.read(list.as_ptr().add(index)?)?;
-        memory.as_slice(buffer)?;
-        Ok(buffer.offset())
-    })
-}
-
-/// Copies the first [`MOST`] bytes of the buffers.
-fn gather(memory: &GuestMemory<'_>, list: List) -> Result<Vec<u8>, GuestError> {
-    let mut bytes = Vec::new();
-    let mut left = MOST;
-    for buffer in buffers(memory, list) {
-        let (address, len) = buffer?;
-        let part = len.min(left);
-        bytes.extend_from_slice(&memory.as_cow(GuestPtr::new((address, part)))?);
-        left -= part;
-        if left == 0 {
+/// The buffers of a list that are not empty, until there are as many as the system takes or they hold `most` bytes.
+fn buffers(memory: &GuestMemory<'_>, list: i32, len: i32, most: usize) -> Access<Buffers> {
+    const SIZE: u32 = 8;
+    let (list, len) = (list.cast_unsigned(), len.cast_unsigned());
+    memory.aligned(list, 4, u64::from(SIZE) * u64::from(len))?;
+    let (mut buffers, mut bytes) = (Buffers::new(), 0_usize);
+    for index in 0..len {
+        let [a, b, c, d, e, f, g, h] = memory.read::<8>(list + SIZE * index, 4)?;
+        let len = u32::from_le_bytes([e, f, g, h]);
+        let buffer = memory.range(u32::from_le_bytes([a, b, c, d]), len.into())?;
+        if buffer.is_empty() {
+            continue;
+        }
+        bytes = bytes.saturating_add(buffer.len());
+        buffers.push(buffer);
+        if buffers.len() == LONGEST || bytes >= most {
             break;
         }
     }
-    Ok(bytes)
+    Ok(buffers)
 }
 
-/// The first buffer that is not empty, or an empty one.
-fn first_with_room(memory: &GuestMemory<'_>, list: List) -> Result<(u32, u32), GuestError> {
-    let with_room = |buffer: &Result<_, _>| !matches!(buffer, Ok((_, 0)));
-    buffers(memory, list).find(with_room).unwrap_or(Ok((0, 0)))
-}
-
-/// The size of memory for [`copy_of`] so many bytes, wherever it lies.
-fn copy_size(bytes: usize) -> usize {
-    BYTES as usize + bytes + 7
-}
-
-/// A memory of the host with a list of one buffer, which holds `bytes`, at most [`MOST`].
-fn copy_of<'a>(space: &'a mut [u8], bytes: &[u8]) -> GuestMemory<'a> {
-    // Lists are read where they lie, and have to be aligned there as in the guest.
-    let start = space.as_ptr().align_offset(8);
-    let space = &mut space[start..];
-    space[BYTES as usize..][..bytes.len()].copy_from_slice(bytes);
-    let mut copy = GuestMemory::Unshared(space);
-    let len = u32::try_from(bytes.len()).expect("at most `MOST`");
-    let listed = copy.write(GuestPtr::new(LIST), GuestPtr::<[u8]>::new((BYTES, len)));
-    listed.expect("the list is inside and aligned");
-    copy
-}
-
-/// Tells the guest what came of a call that succeeded.
-fn tell(errno: Errno, told: impl FnOnce() -> Result<(), GuestError>) -> Result<Errno> {
-    if errno != Errno::SUCCESS {
-        return Ok(errno);
+/// The buffers, in their order, as parts of the memory that can all be written to at once; only the first when some
+/// overlap.
+fn disjoint<'m>(memory: &'m mut [u8], buffers: &[Range<usize>]) -> SmallVec<[IoSliceMut<'m>; FEW]> {
+    let mut order: SmallVec<[usize; FEW]> = (0..buffers.len()).collect();
+    order.sort_unstable_by_key(|&index| buffers[index].start);
+    if order.windows(2).any(|pair| buffers[pair[0]].end > buffers[pair[1]].start) {
+        order.truncate(0);
+        order.push(0);
     }
-    match told() {
-        Ok(()) => Ok(Errno::SUCCESS),
-        Err(error) => outcome_of_guest(&error),
+    let mut slices: SmallVec<[IoSliceMut<'m>; FEW]> = SmallVec::new();
+    slices.extend(order.iter().map(|_| IoSliceMut::new(&mut [])));
+    let (mut rest, mut rest_start) = (memory, 0);
+    for index in order {
+        let buffer = &buffers[index];
+        let (_, from_buffer) = rest.split_at_mut(buffer.start - rest_start);
+        let (slice, behind) = from_buffer.split_at_mut(buffer.len());
+        slices[index] = IoSliceMut::new(slice);
+        (rest, rest_start) = (behind, buffer.end);
+    }
+    slices
+}
+
+/// Copies the first [`MOST`] bytes of the buffers.
+fn gather(memory: &GuestMemory<'_>, buffers: &[Range<usize>]) -> Access<Vec<u8>> {
+    let mut copy = Vec::new();
+    for buffer in buffers {
+        let len = buffer.len().min(MOST - copy.len());
+        copy.extend_from_slice(&memory.bytes(buffer.start as u32, len as u32)?);
+    }
+    Ok(copy)
+}
+
+/// As the guest gets it. The system moves no more than fits.
+fn count(bytes: usize) -> Result<u32, Failure> {
+    u32::try_from(bytes).map_err(|_| Errno::OVERFLOW.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GuestMemory, IoSliceMut, LONGEST, read, write};
+
+    /// A memory with a list at its start and the letters of the alphabet at 32, over and over.
+    fn memory(list: &[(u32, u32)]) -> Vec<u8> {
+        let mut bytes: Vec<u8> = list
+            .iter()
+            .flat_map(|(at, len)| [at.to_le_bytes(), len.to_le_bytes()])
+            .flatten()
+            .collect();
+        bytes.resize(bytes.len().max(32), 0);
+        bytes.extend((b'a'..=b'z').cycle().take(64));
+        bytes
+    }
+
+    /// What a write hands out, buffer by buffer.
+    fn written(list: &[(u32, u32)]) -> Vec<Vec<u8>> {
+        let mut bytes = memory(list);
+        let mut parts = Vec::new();
+        let memory = GuestMemory::Unshared(&mut bytes);
+        let count = write(&memory, 0, list.len() as i32, |bufs| {
+            parts.extend(bufs.iter().map(|buf| buf.to_vec()));
+            Ok(bufs.iter().map(|buf| buf.len()).sum())
+        });
+        assert_eq!(count.expect("inside") as usize, parts.iter().map(Vec::len).sum::<usize>());
+        parts
+    }
+
+    /// The memory from 32 on after a read fills the buffers with `1`, `2`, … in their order.
+    fn filled(list: &[(u32, u32)]) -> String {
+        let mut bytes = memory(list);
+        let mut memory = GuestMemory::Unshared(&mut bytes);
+        let fill = |bufs: &mut [IoSliceMut<'_>]| {
+            let numbered = bufs.iter_mut().zip(b'1'..);
+            Ok(numbered
+                .map(|(buf, number)| {
+                    buf.fill(number);
+                    buf.len()
+                })
+                .sum())
+        };
+        read(&mut memory, 0, list.len() as i32, fill).expect("inside");
+        String::from_utf8(bytes[32..44].to_vec()).expect("letters and digits")
+    }
+
+    #[test]
+    fn a_write_gets_the_buffers_in_their_order() {
+        assert_eq!(written(&[(40, 2), (32, 0), (32, 3), (33, 1)]), [&b"ij"[..], b"abc", b"b"]);
+        assert_eq!(written(&[]), [[0; 0]; 0]);
+    }
+
+    #[test]
+    fn a_read_fills_all_buffers_in_their_order() {
+        assert_eq!(filled(&[(33, 2), (36, 1)]), "a11d2fghijkl");
+        assert_eq!(filled(&[(40, 2), (0, 0), (32, 3), (35, 5)]), "2223333311kl");
+    }
+
+    #[test]
+    fn a_read_into_buffers_that_overlap_fills_the_first() {
+        for overlapping in [[(33, 4), (35, 4)], [(33, 4), (33, 4)], [(33, 4), (30, 9)]] {
+            assert_eq!(filled(&overlapping), "a1111fghijkl");
+        }
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(written(&vec![(0, 1); LONGEST + 9]).len(), LONGEST);
     }
 }

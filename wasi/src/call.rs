@@ -1,17 +1,15 @@
 //! One call of a WASI function: from the guest's arguments to the number it gets back.
 //!
-//! [`host_call`] finds the caller's memory and context and writes the log; the functions of the group files hand the
-//! arguments to `wasi-common` through [`run`], which is the only place where its errors become an [`Errno`], a trap
-//! or an error of the host. The futures of `wasi-common` never wait for another task here: they block, and are done
-//! when they return, so that polling them once is all the executor there is.
+//! [`host_call`] finds the caller's memory and context and writes the log. The functions of the group files give an
+//! [`Outcome`]; whatever fails in them becomes a [`Failure`] by `?`, and here that becomes an [`Errno`] or a trap.
 
 use crate::WasiCtx;
 use crate::errno::Errno;
+use crate::host::{Descriptor, HostError};
 use crate::log::{self, Function, LONGEST_PATH};
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use wiggle::{GuestError, GuestMemory, Region};
+use crate::memory::{GuestMemory, WildPointer};
+use std::borrow::Cow;
+use std::sync::Arc;
 use wrun_runtime::{Caller, Error, Result, TrapCode};
 
 /// Which of the two modules a guest imports from.
@@ -40,6 +38,67 @@ pub(crate) struct Call<'a> {
     pub(crate) snapshot: Snapshot,
 }
 
+/// What a WASI function comes to.
+pub(crate) type Outcome = std::result::Result<(), Failure>;
+
+/// Why a WASI function did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The guest gets a number.
+    Errno(Errno),
+    /// The guest ends: with a trap, or because it wanted to.
+    End(Error),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Failure {
+        Failure::Errno(errno)
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Failure {
+        Failure::Errno(Errno::of_host(error))
+    }
+}
+
+impl From<WildPointer> for Failure {
+    /// The specification demands a trap.
+    #[cold]
+    fn from(pointer: WildPointer) -> Failure {
+        Failure::End(Error::from(TrapCode::MemoryOutOfBounds).context(pointer))
+    }
+}
+
+impl Call<'_> {
+    /// What a number stands for.
+    ///
+    /// # Errors
+    /// `badf`: nothing.
+    pub(crate) fn descriptor(&self, fd: i32) -> std::result::Result<Arc<Descriptor>, Failure> {
+        Ok(self.ctx.table.get(fd.cast_unsigned())?)
+    }
+
+    /// The path of `len` bytes at `address`.
+    ///
+    /// # Errors
+    /// `ilseq`: it is not UTF-8. A trap when it is not inside the memory.
+    pub(crate) fn path(
+        &self,
+        address: i32,
+        len: i32,
+    ) -> std::result::Result<Cow<'_, str>, Failure> {
+        match self.memory.bytes(address.cast_unsigned(), len.cast_unsigned())? {
+            Cow::Borrowed(bytes) => {
+                str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Errno::ILSEQ.into())
+            }
+            Cow::Owned(bytes) => {
+                String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Errno::ILSEQ.into())
+            }
+        }
+    }
+}
+
 /// Runs `body` on the caller's memory and context.
 ///
 /// # Errors
@@ -50,7 +109,7 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
     snapshot: Snapshot,
     function: &'static Function,
     args: &[u64],
-    body: impl FnOnce(&mut Call<'_>) -> Result<Errno>,
+    body: impl FnOnce(&mut Call<'_>) -> Outcome,
 ) -> Result<R> {
     let shared;
     let (memory, data) = match caller.memory_and_data() {
@@ -58,7 +117,7 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
         None => {
             shared = caller.shared_memory();
             match &shared {
-                Some(shared) => (GuestMemory::Shared(shared.cells()), caller.data_mut()),
+                Some(shared) => (GuestMemory::Shared(shared), caller.data_mut()),
                 None if function.needs_memory() => return Err(no_memory(function)),
                 None => (GuestMemory::Unshared(&mut []), caller.data_mut()),
             }
@@ -66,11 +125,15 @@ pub(crate) fn host_call<T: 'static, R: From<Errno>>(
     };
     let mut call = Call { memory, ctx: get(data), snapshot };
     // Of a shared memory strings are copied, and the host is not to hold a copy of all of it for each thread.
-    let outcome = if call.memory.is_shared_memory() && function.longest_string(args) > LONGEST_PATH
-    {
-        Ok(Errno::NAMETOOLONG)
-    } else {
-        body(&mut call)
+    let is_shared = matches!(call.memory, GuestMemory::Shared(_));
+    let outcome = match is_shared && function.longest_string(args) > LONGEST_PATH {
+        true => Err(Errno::NAMETOOLONG.into()),
+        false => body(&mut call),
+    };
+    let outcome = match outcome {
+        Ok(()) => Ok(Errno::SUCCESS),
+        Err(Failure::Errno(errno)) => Ok(errno),
+        Err(Failure::End(error)) => Err(error),
     };
     if log::enabled() {
         log::record(function, args, &call.memory, &outcome);
@@ -90,102 +153,25 @@ fn no_memory(function: &Function) -> Error {
     ))
 }
 
-/// Runs one of `wasi-common`'s functions to its end.
-///
-/// # Errors
-/// A trap for a pointer that leaves the memory or is not aligned, as the specification demands; an error of the host
-/// for what has no error number.
-pub(crate) fn run(
-    function: impl Future<Output = std::result::Result<i32, wiggle::error::Error>>,
-) -> Result<Errno> {
-    match poll_once(function)? {
-        Ok(code) => Ok(Errno(code)),
-        Err(error) => outcome_of(error),
-    }
-}
-
-fn poll_once<F: Future>(future: F) -> Result<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Err(Error::host("a file of the WASI context is not synchronous")),
-    }
-}
-
-#[cold]
-fn outcome_of(error: wiggle::error::Error) -> Result<Errno> {
-    if let Some(guest) = error.downcast_ref::<GuestError>() {
-        outcome_of_guest(guest)
-    } else if let Some(host) = error.downcast_ref::<std::io::Error>() {
-        Ok(Errno::of_host(host))
-    } else {
-        Err(Error::host(format!("{error:#}")))
-    }
-}
-
-/// What a wrong argument leads to.
-///
-/// # Errors
-/// A trap for wrong pointers.
-pub(crate) fn outcome_of_guest(error: &GuestError) -> Result<Errno> {
-    match error {
-        GuestError::InFunc { err, .. } => outcome_of_guest(err),
-        GuestError::InvalidFlagValue(_)
-        | GuestError::InvalidEnumValue(_)
-        | GuestError::TryFromIntError(_) => Ok(Errno::INVAL),
-        GuestError::InvalidUtf8(_) => Ok(Errno::ILSEQ),
-        GuestError::SliceLengthsDiffer => Ok(Errno::FAULT),
-        GuestError::PtrOverflow => {
-            Err(wild_pointer("an address and its length exceed the address space".to_owned()))
-        }
-        GuestError::PtrOutOfBounds(Region { start, len }) => {
-            Err(wild_pointer(format!("{len} bytes at {start:#x} are not inside the memory")))
-        }
-        GuestError::PtrNotAligned(Region { start, .. }, align) => {
-            Err(wild_pointer(format!("the address {start:#x} is not a multiple of {align}")))
-        }
-    }
-}
-
-fn wild_pointer(what: String) -> Error {
-    Error::from(TrapCode::MemoryOutOfBounds).context(what)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Errno, outcome_of};
-    use wiggle::{GuestError, Region};
-
-    fn in_func(err: GuestError) -> wiggle::error::Error {
-        let err = Box::new(err);
-        GuestError::InFunc { modulename: "m", funcname: "f", location: "l", err }.into()
-    }
-
-    #[test]
-    fn wrong_values_are_invalid_arguments() {
-        for error in
-            [GuestError::InvalidEnumValue("Whence"), GuestError::InvalidFlagValue("Oflags")]
-        {
-            assert_eq!(outcome_of(in_func(error)).ok(), Some(Errno::INVAL));
-        }
-    }
+    use super::{Errno, Failure, HostError, WildPointer};
 
     #[test]
     fn wild_pointers_trap() {
-        let region = Region { start: 0x10000, len: 4 };
-        for error in [
-            GuestError::PtrOutOfBounds(region),
-            GuestError::PtrNotAligned(region, 8),
-            GuestError::PtrOverflow,
+        for pointer in [
+            WildPointer::Outside { address: 0x10000, len: 4 },
+            WildPointer::Unaligned { address: 0x10001, align: 4 },
         ] {
-            let trap = outcome_of(in_func(error)).expect_err("a trap");
-            assert!(trap.trap().is_some(), "{trap}");
+            let Failure::End(error) = pointer.into() else { panic!("{pointer} is a number") };
+            assert!(error.trap().is_some() && error.to_string().contains("0x1000"), "{error}");
         }
     }
 
     #[test]
-    fn errors_of_the_host_are_numbers_even_behind_a_context() {
-        let error = std::io::Error::from(rustix::io::Errno::XDEV);
-        let error = wiggle::error::Error::from(error).context("Unknown OS error");
-        assert_eq!(outcome_of(error).expect("a number").name(), "xdev");
+    fn errors_of_the_host_are_numbers() {
+        let error = HostError::from(rustix::io::Errno::XDEV);
+        let Failure::Errno(errno) = error.into() else { panic!("{error} ends the guest") };
+        assert_eq!(errno, Errno::named("xdev"));
     }
 }

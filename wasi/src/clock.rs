@@ -1,11 +1,22 @@
 //! Clocks: real time, a monotonic clock that begins with the context, and processor time.
 
-use crate::call::{Call, outcome_of_guest, run};
+use crate::call::{Call, Outcome};
 use crate::errno::Errno;
-use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wiggle::GuestPtr;
-use wrun_runtime::Result;
+use crate::host::Clock;
+
+/// The clock of a number.
+///
+/// # Errors
+/// `inval`: there is none.
+pub(crate) fn clock(id: u32) -> Result<Clock, Errno> {
+    match id {
+        0 => Ok(Clock::Real),
+        1 => Ok(Clock::Monotonic),
+        2 => Ok(Clock::Process),
+        3 => Ok(Clock::Thread),
+        _ => Err(Errno::INVAL),
+    }
+}
 
 /// Tells how fine a clock is, in nanoseconds.
 ///
@@ -15,11 +26,9 @@ use wrun_runtime::Result;
 /// `inval`: there is no such clock.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#clock_res_get>
-pub(crate) fn clock_res_get(call: &mut Call<'_>, id: i32, resolution: i32) -> Result<Errno> {
-    match processor_clock(id) {
-        Some(clock) => write_time(call, resolution, clock_getres(clock)),
-        None => run(abi::clock_res_get(&mut call.ctx.inner, &mut call.memory, id, resolution)),
-    }
+pub(crate) fn clock_res_get(call: &mut Call<'_>, id: i32, resolution: i32) -> Outcome {
+    let nanos = clock(id.cast_unsigned())?.resolution()?;
+    Ok(call.memory.put_number(resolution, nanos.to_le_bytes())?)
 }
 
 /// Tells a clock's time, in nanoseconds: real time since 1970, monotonic time since the context was made.
@@ -31,37 +40,7 @@ pub(crate) fn clock_res_get(call: &mut Call<'_>, id: i32, resolution: i32) -> Re
 /// `inval`: there is no such clock.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#clock_time_get>
-pub(crate) fn clock_time_get(
-    call: &mut Call<'_>,
-    id: i32,
-    precision: i64,
-    time: i32,
-) -> Result<Errno> {
-    match processor_clock(id) {
-        Some(clock) => write_time(call, time, clock_gettime(clock)),
-        None => {
-            run(abi::clock_time_get(&mut call.ctx.inner, &mut call.memory, id, precision, time))
-        }
-    }
-}
-
-/// The clocks that `wasi-common` leaves out.
-fn processor_clock(id: i32) -> Option<ClockId> {
-    match id {
-        2 => Some(ClockId::ProcessCPUTime),
-        3 => Some(ClockId::ThreadCPUTime),
-        _ => None,
-    }
-}
-
-fn write_time(call: &mut Call<'_>, address: i32, time: Timespec) -> Result<Errno> {
-    let nanos = u64::try_from(time.tv_sec)
-        .ok()
-        .zip(u64::try_from(time.tv_nsec).ok())
-        .and_then(|(seconds, nanos)| seconds.checked_mul(1_000_000_000)?.checked_add(nanos));
-    let Some(nanos) = nanos else { return Ok(Errno::OVERFLOW) };
-    match call.memory.write(GuestPtr::new(address.cast_unsigned()), nanos) {
-        Ok(()) => Ok(Errno::SUCCESS),
-        Err(error) => outcome_of_guest(&error),
-    }
+pub(crate) fn clock_time_get(call: &mut Call<'_>, id: i32, _precision: i64, time: i32) -> Outcome {
+    let nanos = call.ctx.clocks.now(clock(id.cast_unsigned())?)?;
+    Ok(call.memory.put_number(time, nanos.to_le_bytes())?)
 }

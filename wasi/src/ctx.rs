@@ -1,30 +1,27 @@
 //! [`WasiCtx`]: all that a guest may see of the world, and the builder that decides it.
 
-use crate::host::{DirAccess, HostDir, Scheduler, Stream};
+use crate::host::{Clocks, Descriptor, DirAccess, HostDir, Socket, Stream, Table};
 use crate::strings::Strings;
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wasi_common::file::FileAccessMode;
-use wasi_common::sync::net::Socket;
+use std::sync::Arc;
 
 /// All that a guest may see of the world, and its open descriptors.
 ///
 /// One context serves one guest. [`WasiCtx::builder`] makes it; [`add_to_linker`](crate::add_to_linker) says how to
 /// find it.
 ///
-/// A clone is the same context once more, for another thread of the same guest: what one thread opens, all have. While
-/// there are clones, no thread can change whether a descriptor blocks or appends.
+/// A clone is the same context once more, for another thread of the same guest: what one thread opens, all have.
 #[derive(Clone)]
 pub struct WasiCtx {
-    /// The descriptors. Clones share them; `wasi-common` holds its lock only while it looks one up.
-    pub(crate) inner: wasi_common::WasiCtx,
+    /// The descriptors. Clones share them.
+    pub(crate) table: Arc<Table>,
     pub(crate) args: Arc<Strings>,
     pub(crate) environ: Arc<Strings>,
-    pub(crate) descriptors: Arc<Descriptors>,
+    pub(crate) clocks: Clocks,
 }
 
 impl WasiCtx {
@@ -32,21 +29,6 @@ impl WasiCtx {
     /// nowhere.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
-    }
-}
-
-/// What keeps open descriptors what they are for the length of a call.
-///
-/// Some functions of `wasi-common` look a descriptor up several times and panic when it has become another kind of
-/// thing in between, `fd_close` even under the lock of the table, which would then be of no use to anyone. They, and
-/// those that make a number stand for something else, hold this.
-#[derive(Debug, Default)]
-pub(crate) struct Descriptors(Mutex<()>);
-
-impl Descriptors {
-    /// Until the guard is dropped, what is open stays open and the same.
-    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,7 +69,7 @@ pub struct WasiCtxBuilder {
     stdin: Stream,
     stdout: Stream,
     stderr: Stream,
-    dirs: Vec<(HostDir, PathBuf)>,
+    dirs: Vec<(HostDir, String)>,
     listeners: Vec<TcpListener>,
 }
 
@@ -183,8 +165,8 @@ impl WasiCtxBuilder {
         guest_path: impl Into<String>,
         access: DirAccess,
     ) -> Result<&mut Self, PreopenError> {
-        let dir = HostDir::open(host_path.as_ref(), access)?;
-        self.dirs.push((dir, PathBuf::from(guest_path.into())));
+        let dir = HostDir::open_ambient(host_path.as_ref(), access)?;
+        self.dirs.push((dir, guest_path.into()));
         Ok(self)
     }
 
@@ -201,28 +183,19 @@ impl WasiCtxBuilder {
     pub fn build(&mut self) -> WasiCtx {
         let WasiCtxBuilder { args, environ, stdin, stdout, stderr, dirs, listeners } =
             std::mem::take(self);
-        let inner = wasi_common::WasiCtx::new(
-            wasi_common::sync::random_ctx(),
-            wasi_common::sync::clocks_ctx(),
-            Box::new(Scheduler),
-            wasi_common::Table::new(),
-        );
-        inner.set_stdin(Box::new(stdin));
-        inner.set_stdout(Box::new(stdout));
-        inner.set_stderr(Box::new(stderr));
-        let full = "a new table has room";
-        for (dir, path) in dirs {
-            inner.push_preopened_dir(Box::new(dir), path).expect(full);
-        }
-        for listener in listeners {
-            let socket = Socket::from(cap_std::net::TcpListener::from_std(listener));
-            inner.push_file(socket.into(), FileAccessMode::all()).expect(full);
+        let streams =
+            [Descriptor::input(stdin), Descriptor::output(stdout), Descriptor::output(stderr)];
+        let dirs = dirs.into_iter().map(|(dir, name)| Descriptor::preopened(dir, name));
+        let listeners = listeners.into_iter().map(|listener| Socket::listener(listener.into()));
+        let table = Table::default();
+        for descriptor in streams.into_iter().chain(dirs).chain(listeners.map(Descriptor::socket)) {
+            table.insert(descriptor).expect("a new table has room");
         }
         WasiCtx {
-            inner,
+            table: Arc::new(table),
             args: Arc::new(args),
             environ: Arc::new(environ),
-            descriptors: Arc::default(),
+            clocks: Clocks::new(),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The environment variables that the guest was given.
 
-use crate::call::Call;
-use crate::errno::Errno;
-use wrun_runtime::Result;
+use crate::call::{Call, Outcome};
 
 /// Writes the variables as `NAME=value`.
 ///
@@ -12,7 +10,7 @@ use wrun_runtime::Result;
 /// Both have the sizes that [`environ_sizes_get`] tells; one that is not inside the memory traps.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#environ_get>
-pub(crate) fn environ_get(call: &mut Call<'_>, environ: i32, environ_buf: i32) -> Result<Errno> {
+pub(crate) fn environ_get(call: &mut Call<'_>, environ: i32, environ_buf: i32) -> Outcome {
     call.ctx.environ.write(&mut call.memory, environ, environ_buf)
 }
 
@@ -28,6 +26,6 @@ pub(crate) fn environ_sizes_get(
     call: &mut Call<'_>,
     environc: i32,
     environ_buf_size: i32,
-) -> Result<Errno> {
+) -> Outcome {
     call.ctx.environ.write_sizes(&mut call.memory, environc, environ_buf_size)
 }

@@ -1,10 +1,8 @@
-//! Descriptors: closing, renumbering, positions, advice, and getting data to the disk.
+//! Descriptors: closing, renumbering, positions, advice, room, and getting data to the disk.
 
-use crate::call::{Call, Snapshot, run};
+use crate::call::{Call, Outcome, Snapshot};
 use crate::errno::Errno;
-use wasi_common::snapshots::preview_0::wasi_unstable as abi_unstable;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wrun_runtime::Result;
+use rustix::fs::{Advice, SeekFrom};
 
 /// Says how a part of a file is going to be used.
 ///
@@ -21,20 +19,30 @@ pub(crate) fn fd_advise(
     offset: i64,
     len: i64,
     advice: i32,
-) -> Result<Errno> {
-    run(abi::fd_advise(&mut call.ctx.inner, &mut call.memory, fd, offset, len, advice))
+) -> Outcome {
+    let advice = match advice {
+        0 => Advice::Normal,
+        1 => Advice::Sequential,
+        2 => Advice::Random,
+        3 => Advice::WillNeed,
+        4 => Advice::DontNeed,
+        5 => Advice::NoReuse,
+        _ => return Err(Errno::INVAL.into()),
+    };
+    Ok(call.descriptor(fd)?.advise(offset.cast_unsigned(), len.cast_unsigned(), advice)?)
 }
 
-/// Would reserve room on the disk for a part of a file; later versions of WASI dropped it, and so does this one.
+/// Reserves room on the disk for a part of a file, which grows when the part goes beyond its end.
 ///
 /// - `fd`: the file
 /// - `offset`, `len`: the part
 ///
-/// `badf`: not an open file. `notsup`: always, otherwise.
+/// `badf`: not a file that is open for writing. `inval`: an empty part. `nodev`: a stream or socket. `rofs`: its
+/// directory is read-only. `notsup`: its file system cannot. `nospc`, `dquot`, `fbig`: no room.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_allocate>
-pub(crate) fn fd_allocate(call: &mut Call<'_>, fd: i32, offset: i64, len: i64) -> Result<Errno> {
-    run(abi::fd_allocate(&mut call.ctx.inner, &mut call.memory, fd, offset, len))
+pub(crate) fn fd_allocate(call: &mut Call<'_>, fd: i32, offset: i64, len: i64) -> Outcome {
+    Ok(call.descriptor(fd)?.allocate(offset.cast_unsigned(), len.cast_unsigned())?)
 }
 
 /// Closes a descriptor.
@@ -44,20 +52,19 @@ pub(crate) fn fd_allocate(call: &mut Call<'_>, fd: i32, offset: i64, len: i64) -
 /// `badf`: not open.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_close>
-pub(crate) fn fd_close(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
-    let _held = call.ctx.descriptors.hold();
-    run(abi::fd_close(&mut call.ctx.inner, &mut call.memory, fd))
+pub(crate) fn fd_close(call: &mut Call<'_>, fd: i32) -> Outcome {
+    Ok(call.ctx.table.remove(fd.cast_unsigned())?)
 }
 
 /// Waits until a file's data are on the disk.
 ///
-/// - `fd`: the file
+/// - `fd`: the file, or a directory: then what is in it
 ///
-/// `badf`: not an open file. `io`: the disk failed.
+/// `badf`: not open. `io`: the disk failed.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_datasync>
-pub(crate) fn fd_datasync(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
-    run(abi::fd_datasync(&mut call.ctx.inner, &mut call.memory, fd))
+pub(crate) fn fd_datasync(call: &mut Call<'_>, fd: i32) -> Outcome {
+    Ok(call.descriptor(fd)?.sync(false)?)
 }
 
 /// Gives a descriptor the number of another, which is closed.
@@ -68,9 +75,8 @@ pub(crate) fn fd_datasync(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
 /// `badf`: one of them is not open.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_renumber>
-pub(crate) fn fd_renumber(call: &mut Call<'_>, fd: i32, to: i32) -> Result<Errno> {
-    let _held = call.ctx.descriptors.hold();
-    run(abi::fd_renumber(&mut call.ctx.inner, &mut call.memory, fd, to))
+pub(crate) fn fd_renumber(call: &mut Call<'_>, fd: i32, to: i32) -> Outcome {
+    Ok(call.ctx.table.renumber(fd.cast_unsigned(), to.cast_unsigned())?)
 }
 
 /// Moves a file's position.
@@ -89,25 +95,28 @@ pub(crate) fn fd_seek(
     offset: i64,
     whence: i32,
     newoffset: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    match call.snapshot {
-        Snapshot::Preview1 => run(abi::fd_seek(ctx, memory, fd, offset, whence, newoffset)),
-        Snapshot::Unstable => {
-            run(abi_unstable::fd_seek(ctx, memory, fd, offset, whence, newoffset))
+) -> Outcome {
+    let to = match (call.snapshot, whence) {
+        (Snapshot::Preview1, 0) | (Snapshot::Unstable, 2) => {
+            SeekFrom::Start(u64::try_from(offset).map_err(|_| Errno::INVAL)?)
         }
-    }
+        (Snapshot::Preview1, 1) | (Snapshot::Unstable, 0) => SeekFrom::Current(offset),
+        (Snapshot::Preview1, 2) | (Snapshot::Unstable, 1) => SeekFrom::End(offset),
+        _ => return Err(Errno::INVAL.into()),
+    };
+    let position = call.descriptor(fd)?.seek(to)?;
+    Ok(call.memory.put_number(newoffset, position.to_le_bytes())?)
 }
 
 /// Waits until a file's data and all that is known about it are on the disk.
 ///
-/// - `fd`: the file
+/// - `fd`: the file, or a directory: then what is in it
 ///
-/// `badf`: not an open file. `io`: the disk failed.
+/// `badf`: not open. `io`: the disk failed.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_sync>
-pub(crate) fn fd_sync(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
-    run(abi::fd_sync(&mut call.ctx.inner, &mut call.memory, fd))
+pub(crate) fn fd_sync(call: &mut Call<'_>, fd: i32) -> Outcome {
+    Ok(call.descriptor(fd)?.sync(true)?)
 }
 
 /// Tells a file's position.
@@ -118,6 +127,7 @@ pub(crate) fn fd_sync(call: &mut Call<'_>, fd: i32) -> Result<Errno> {
 /// `badf`: not an open file. `spipe`: it has no positions.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_tell>
-pub(crate) fn fd_tell(call: &mut Call<'_>, fd: i32, offset: i32) -> Result<Errno> {
-    run(abi::fd_tell(&mut call.ctx.inner, &mut call.memory, fd, offset))
+pub(crate) fn fd_tell(call: &mut Call<'_>, fd: i32, offset: i32) -> Outcome {
+    let position = call.descriptor(fd)?.seek(SeekFrom::Current(0))?;
+    Ok(call.memory.put_number(offset, position.to_le_bytes())?)
 }

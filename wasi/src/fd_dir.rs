@@ -1,9 +1,9 @@
 //! Directories by descriptor: which ones the guest begins with, and what is in them.
 
-use crate::call::{Call, run};
+use crate::call::{Call, Outcome};
 use crate::errno::Errno;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wrun_runtime::Result;
+use crate::fd_stat::filetype;
+use crate::host::Rights;
 
 /// Tells whether a descriptor is a directory that the guest was given, and how long its name is.
 ///
@@ -13,8 +13,15 @@ use wrun_runtime::Result;
 /// `badf`: not an open directory. `notsup`: one that the guest opened itself.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_prestat_get>
-pub(crate) fn fd_prestat_get(call: &mut Call<'_>, fd: i32, buf: i32) -> Result<Errno> {
-    run(abi::fd_prestat_get(&mut call.ctx.inner, &mut call.memory, fd, buf))
+pub(crate) fn fd_prestat_get(call: &mut Call<'_>, fd: i32, buf: i32) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let name = descriptor.preopen_name()?.ok_or(Errno::NOTSUP)?;
+    let len = u32::try_from(name.len()).map_err(|_| Errno::OVERFLOW)?;
+    let buf = buf.cast_unsigned();
+    call.memory.aligned(buf, 4, 8)?;
+    // Between these is a gap.
+    call.memory.put(buf, &[0])?;
+    Ok(call.memory.put(buf + 4, &len.to_le_bytes())?)
 }
 
 /// Writes the name under which the guest was given a directory, without a zero at its end.
@@ -30,8 +37,13 @@ pub(crate) fn fd_prestat_dir_name(
     fd: i32,
     path: i32,
     path_len: i32,
-) -> Result<Errno> {
-    run(abi::fd_prestat_dir_name(&mut call.ctx.inner, &mut call.memory, fd, path, path_len))
+) -> Outcome {
+    let descriptor = call.descriptor(fd).map_err(|_| Errno::NOTDIR)?;
+    let name = descriptor.preopen_name().map_err(|_| Errno::NOTDIR)?.ok_or(Errno::NOTSUP)?;
+    if name.len() > path_len.cast_unsigned() as usize {
+        return Err(Errno::NAMETOOLONG.into());
+    }
+    Ok(call.memory.put(path.cast_unsigned(), name.as_bytes())?)
 }
 
 /// Lists a directory: 24 bytes and the name for each entry, the last one cut off where the room ends.
@@ -53,7 +65,25 @@ pub(crate) fn fd_readdir(
     buf_len: i32,
     cookie: i64,
     bufused: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::fd_readdir(ctx, memory, fd, buf, buf_len, cookie, bufused))
+) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let (entries, start) =
+        descriptor.as_dir(Rights::FD_READDIR)?.entries(cookie.cast_unsigned())?;
+    let room = call.memory.range(buf.cast_unsigned(), buf_len.cast_unsigned().into())?.len();
+    let mut page = Vec::new();
+    for (next, entry) in (start as u64 + 1..).zip(&entries[start..]) {
+        if page.len() >= room {
+            break;
+        }
+        let len = u32::try_from(entry.name.len()).map_err(|_| Errno::OVERFLOW)?;
+        page.extend_from_slice(&next.to_le_bytes());
+        page.extend_from_slice(&entry.inode.to_le_bytes());
+        page.extend_from_slice(&len.to_le_bytes());
+        page.extend_from_slice(&[filetype(entry.kind), 0, 0, 0]);
+        page.extend_from_slice(entry.name.as_bytes());
+    }
+    page.truncate(room);
+    call.memory.put(buf.cast_unsigned(), &page)?;
+    // No more than `buf_len`.
+    Ok(call.memory.put_number(bufused, (page.len() as u32).to_le_bytes())?)
 }

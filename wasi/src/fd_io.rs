@@ -1,13 +1,10 @@
 //! Reading and writing files, streams and sockets.
 //!
-//! Buffers are lists of address and length, eight bytes each. A read fills the first buffer that is not empty, which
-//! the specification allows: it may return less than was asked for.
+//! Buffers are lists of address and length, eight bytes each; see [`buffers`]. A call may move less than was asked for.
 
 use crate::buffers;
-use crate::call::{Call, run};
-use crate::errno::Errno;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wrun_runtime::Result;
+use crate::call::{Call, Failure, Outcome};
+use crate::host::Place;
 
 /// Reads from a place in a file and leaves the position alone.
 ///
@@ -26,10 +23,9 @@ pub(crate) fn fd_pread(
     iovs_len: i32,
     offset: i64,
     nread: i32,
-) -> Result<Errno> {
-    buffers::read(call, iovs, iovs_len, nread, |ctx, memory, iovs, iovs_len, nread| {
-        run(abi::fd_pread(ctx, memory, fd, iovs, iovs_len, offset, nread))
-    })
+) -> Outcome {
+    let read = read(call, fd, iovs, iovs_len, Place::At(offset.cast_unsigned()))?;
+    Ok(call.memory.put_number(nread, read.to_le_bytes())?)
 }
 
 /// Writes to a place in a file and leaves the position alone.
@@ -50,10 +46,9 @@ pub(crate) fn fd_pwrite(
     iovs_len: i32,
     offset: i64,
     nwritten: i32,
-) -> Result<Errno> {
-    buffers::write(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
-        run(abi::fd_pwrite(ctx, memory, fd, iovs, iovs_len, offset, nwritten))
-    })
+) -> Outcome {
+    let written = write(call, fd, iovs, iovs_len, Place::At(offset.cast_unsigned()))?;
+    Ok(call.memory.put_number(nwritten, written.to_le_bytes())?)
 }
 
 /// Reads from a file, stream or socket.
@@ -72,10 +67,9 @@ pub(crate) fn fd_read(
     iovs: i32,
     iovs_len: i32,
     nread: i32,
-) -> Result<Errno> {
-    buffers::read(call, iovs, iovs_len, nread, |ctx, memory, iovs, iovs_len, nread| {
-        run(abi::fd_read(ctx, memory, fd, iovs, iovs_len, nread))
-    })
+) -> Outcome {
+    let read = read(call, fd, iovs, iovs_len, Place::Position)?;
+    Ok(call.memory.put_number(nread, read.to_le_bytes())?)
 }
 
 /// Writes to a file, stream or socket; what was written to a stream is visible at once.
@@ -94,8 +88,31 @@ pub(crate) fn fd_write(
     iovs: i32,
     iovs_len: i32,
     nwritten: i32,
-) -> Result<Errno> {
-    buffers::write(call, iovs, iovs_len, nwritten, |ctx, memory, iovs, iovs_len, nwritten| {
-        run(abi::fd_write(ctx, memory, fd, iovs, iovs_len, nwritten))
-    })
+) -> Outcome {
+    let written = write(call, fd, iovs, iovs_len, Place::Position)?;
+    Ok(call.memory.put_number(nwritten, written.to_le_bytes())?)
+}
+
+fn read(
+    call: &mut Call<'_>,
+    fd: i32,
+    iovs: i32,
+    iovs_len: i32,
+    place: Place,
+) -> Result<u32, Failure> {
+    let descriptor = call.descriptor(fd)?;
+    descriptor.may_read()?;
+    buffers::read(&mut call.memory, iovs, iovs_len, |bufs| descriptor.read(bufs, place))
+}
+
+fn write(
+    call: &mut Call<'_>,
+    fd: i32,
+    iovs: i32,
+    iovs_len: i32,
+    place: Place,
+) -> Result<u32, Failure> {
+    let descriptor = call.descriptor(fd)?;
+    descriptor.may_write()?;
+    buffers::write(&call.memory, iovs, iovs_len, |bufs| descriptor.write(bufs, place))
 }

@@ -1,10 +1,100 @@
 //! What a descriptor is, and changing that: type, flags, rights, size and times.
 
-use crate::call::{Call, Snapshot, run};
+use crate::call::{Call, Outcome, Snapshot};
 use crate::errno::Errno;
-use wasi_common::snapshots::preview_0::wasi_unstable as abi_unstable;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wrun_runtime::Result;
+use crate::host::{FileKind, Filestat, NewTime, Rights, StatusFlags};
+use crate::memory::{Access, GuestMemory};
+
+/// The number of a type. Pipes have none.
+pub(crate) fn filetype(kind: FileKind) -> u8 {
+    match kind {
+        FileKind::Unknown | FileKind::Pipe => 0,
+        FileKind::BlockDevice => 1,
+        FileKind::CharacterDevice => 2,
+        FileKind::Directory => 3,
+        FileKind::RegularFile => 4,
+        FileKind::SocketStream => 6,
+        FileKind::SymbolicLink => 7,
+    }
+}
+
+const APPEND: i32 = 1;
+const DSYNC: i32 = 1 << 1;
+const NONBLOCK: i32 = 1 << 2;
+const RSYNC: i32 = 1 << 3;
+const SYNC: i32 = 1 << 4;
+
+/// The flags of a descriptor.
+///
+/// # Errors
+/// `inval`: an unknown one.
+pub(crate) fn status_flags(flags: i32) -> Result<StatusFlags, Errno> {
+    if flags & !(APPEND | DSYNC | NONBLOCK | RSYNC | SYNC) != 0 {
+        return Err(Errno::INVAL);
+    }
+    Ok(StatusFlags {
+        append: flags & APPEND != 0,
+        nonblock: flags & NONBLOCK != 0,
+        dsync: flags & DSYNC != 0,
+        rsync: flags & RSYNC != 0,
+        sync: flags & SYNC != 0,
+    })
+}
+
+fn fdflags(flags: StatusFlags) -> u16 {
+    let all = [
+        (flags.append, APPEND),
+        (flags.dsync, DSYNC),
+        (flags.nonblock, NONBLOCK),
+        (flags.rsync, RSYNC),
+        (flags.sync, SYNC),
+    ];
+    all.iter().filter(|(is_set, _)| *is_set).fold(0, |bits, &(_, bit)| bits | bit as u16)
+}
+
+/// What becomes of the times of reading and of changing.
+///
+/// # Errors
+/// `inval`: an unknown flag, or one time both as given and to now.
+pub(crate) fn new_times(atim: i64, mtim: i64, fst_flags: i32) -> Result<(NewTime, NewTime), Errno> {
+    if fst_flags & !0xF != 0 {
+        return Err(Errno::INVAL);
+    }
+    let time = |given: i64, flags: i32| match flags & 3 {
+        0 => Ok(NewTime::Same),
+        1 => Ok(NewTime::At(given.cast_unsigned())),
+        2 => Ok(NewTime::Now),
+        _ => Err(Errno::INVAL),
+    };
+    Ok((time(atim, fst_flags)?, time(mtim, fst_flags >> 2)?))
+}
+
+/// Writes what is known of something. The gap behind the type is left alone.
+///
+/// # Errors
+/// A wild pointer.
+pub(crate) fn put_filestat(
+    memory: &mut GuestMemory<'_>,
+    snapshot: Snapshot,
+    buf: i32,
+    stat: &Filestat,
+) -> Access<()> {
+    let buf = buf.cast_unsigned();
+    let links = u32::try_from(stat.links).unwrap_or(u32::MAX);
+    let (size, behind_gap, links) = match snapshot {
+        Snapshot::Preview1 => (64, 24, &stat.links.to_le_bytes()[..]),
+        Snapshot::Unstable => (56, 20, &links.to_le_bytes()[..]),
+    };
+    memory.aligned(buf, 8, size)?;
+    let mut head = [0; 17];
+    head[..8].copy_from_slice(&stat.device.to_le_bytes());
+    head[8..16].copy_from_slice(&stat.inode.to_le_bytes());
+    head[16] = filetype(stat.kind);
+    memory.put(buf, &head)?;
+    memory.put(buf + behind_gap, links)?;
+    let rest = [stat.size, stat.accessed, stat.modified, stat.changed].map(u64::to_le_bytes);
+    memory.put(buf + behind_gap + links.len() as u32, rest.as_flattened())
+}
 
 /// Tells a descriptor's type, flags and rights.
 ///
@@ -14,28 +104,41 @@ use wrun_runtime::Result;
 /// `badf`: not open.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_fdstat_get>
-pub(crate) fn fd_fdstat_get(call: &mut Call<'_>, fd: i32, stat: i32) -> Result<Errno> {
-    run(abi::fd_fdstat_get(&mut call.ctx.inner, &mut call.memory, fd, stat))
+pub(crate) fn fd_fdstat_get(call: &mut Call<'_>, fd: i32, stat: i32) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let (kind, flags) = (filetype(descriptor.kind()?), fdflags(descriptor.flags()?));
+    let (rights, inherited) = descriptor.rights();
+    let stat = stat.cast_unsigned();
+    call.memory.aligned(stat, 8, 24)?;
+    // Between these are two gaps.
+    call.memory.put(stat, &[kind])?;
+    call.memory.put(stat + 2, &flags.to_le_bytes())?;
+    let rights = [rights.0, inherited.0].map(u64::to_le_bytes);
+    Ok(call.memory.put(stat + 8, rights.as_flattened())?)
 }
 
 /// Sets whether a descriptor appends and whether it blocks.
 ///
 /// - `fd`: the descriptor
-/// - `flags`: 1 append, 4 do not block; the others cannot be changed once it is open
+/// - `flags`: 1 append, 4 do not block; 2, 8 and 16, synchronised, are as it was opened and can only be repeated
 ///
 /// `badf`: not an open file. `inval`: a flag that cannot be changed.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_fdstat_set_flags>
-pub(crate) fn fd_fdstat_set_flags(call: &mut Call<'_>, fd: i32, flags: i32) -> Result<Errno> {
-    run(abi::fd_fdstat_set_flags(&mut call.ctx.inner, &mut call.memory, fd, flags))
+pub(crate) fn fd_fdstat_set_flags(call: &mut Call<'_>, fd: i32, flags: i32) -> Outcome {
+    let flags = status_flags(flags)?;
+    Ok(call.descriptor(fd)?.set_flags(flags)?)
 }
 
-/// Would give up rights of a descriptor; rights are gone from later versions of WASI, and nothing asks for it.
+/// Gives up rights of a descriptor, for good: those that [`fd_fdstat_get`] tells of and that are not among these.
 ///
 /// - `fd`: the descriptor
-/// - `fs_rights_base`, `fs_rights_inheriting`: the rights that would be left
+/// - `fs_rights_base`: the rights that are left
+/// - `fs_rights_inheriting`: those that are left for what is opened with it
 ///
-/// `badf`: not open. `notsup`: always, otherwise.
+/// What then is not allowed fails with `notcapable`.
+///
+/// `badf`: not open. `notcapable`: it does not have one of the rights.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_fdstat_set_rights>
 pub(crate) fn fd_fdstat_set_rights(
@@ -43,9 +146,10 @@ pub(crate) fn fd_fdstat_set_rights(
     fd: i32,
     fs_rights_base: i64,
     fs_rights_inheriting: i64,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::fd_fdstat_set_rights(ctx, memory, fd, fs_rights_base, fs_rights_inheriting))
+) -> Outcome {
+    let base = Rights(fs_rights_base.cast_unsigned());
+    let inheriting = Rights(fs_rights_inheriting.cast_unsigned());
+    Ok(call.descriptor(fd)?.keep_rights(base, inheriting)?)
 }
 
 /// Tells what is known of an open file or directory: device, number, type, links, size, times.
@@ -56,12 +160,9 @@ pub(crate) fn fd_fdstat_set_rights(
 /// `badf`: not open.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_filestat_get>
-pub(crate) fn fd_filestat_get(call: &mut Call<'_>, fd: i32, buf: i32) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    match call.snapshot {
-        Snapshot::Preview1 => run(abi::fd_filestat_get(ctx, memory, fd, buf)),
-        Snapshot::Unstable => run(abi_unstable::fd_filestat_get(ctx, memory, fd, buf)),
-    }
+pub(crate) fn fd_filestat_get(call: &mut Call<'_>, fd: i32, buf: i32) -> Outcome {
+    let stat = call.descriptor(fd)?.stat()?;
+    Ok(put_filestat(&mut call.memory, call.snapshot, buf, &stat)?)
 }
 
 /// Makes a file shorter, or longer by zeros.
@@ -72,8 +173,8 @@ pub(crate) fn fd_filestat_get(call: &mut Call<'_>, fd: i32, buf: i32) -> Result<
 /// `badf`: not an open file. `inval`: not open for writing. `rofs`: its directory is read-only. `fbig`: too large.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#fd_filestat_set_size>
-pub(crate) fn fd_filestat_set_size(call: &mut Call<'_>, fd: i32, size: i64) -> Result<Errno> {
-    run(abi::fd_filestat_set_size(&mut call.ctx.inner, &mut call.memory, fd, size))
+pub(crate) fn fd_filestat_set_size(call: &mut Call<'_>, fd: i32, size: i64) -> Outcome {
+    Ok(call.descriptor(fd)?.set_size(size.cast_unsigned())?)
 }
 
 /// Sets when a file or directory was last read and changed.
@@ -91,8 +192,7 @@ pub(crate) fn fd_filestat_set_times(
     atim: i64,
     mtim: i64,
     fst_flags: i32,
-) -> Result<Errno> {
-    let _held = call.ctx.descriptors.hold();
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::fd_filestat_set_times(ctx, memory, fd, atim, mtim, fst_flags))
+) -> Outcome {
+    let (accessed, modified) = new_times(atim, mtim, fst_flags)?;
+    Ok(call.descriptor(fd)?.set_times(accessed, modified)?)
 }

@@ -30,14 +30,15 @@
 //! | a WASI function | the file of its group: `args`, `environ`, `clock`, `fd`, `fd_io`, `fd_stat`, `fd_dir`, `path`, `poll`, `proc`, `sched`, `random`, `sock` |
 //! | the list of all functions, in the specification's order | `list` |
 //! | how a call finds the guest's memory, and what becomes of its outcome | `call` |
+//! | the bytes of the guest, and the check of every access | `memory` |
 //! | the log of calls (target `wasi`, level debug) | `log` |
 //! | guests that start threads | `threads` |
-//! | reading into and writing from a memory that threads share | `buffers` |
+//! | lists of buffers, without copying and for a memory that threads share | `buffers` |
 //! | error numbers and their names | `errno` |
-//! | files, directories, streams and waiting on the host | `host` |
+//! | descriptors, files, directories, streams, clocks and waiting on the host | `host` |
 //!
-//! The first implementation behind it is `wasi-common`; none of its types is visible outside this crate, so that it
-//! can be replaced.
+//! Two layers: `host` does things and knows nothing of guests; all else binds preview 1 to it: decodes what a guest
+//! says, calls, and encodes what comes of it. Another version of WASI is another binding to the same `host`.
 
 mod args;
 mod buffers;
@@ -53,6 +54,7 @@ mod fd_stat;
 mod host;
 mod list;
 mod log;
+mod memory;
 mod path;
 mod poll;
 mod proc;

@@ -4,9 +4,9 @@
 //! one comparison ([`enabled`]). The list of functions says what each argument means ([`Kind`]).
 
 use crate::errno::Errno;
+use crate::memory::GuestMemory;
 use std::borrow::Cow;
 use std::fmt::Write;
-use wiggle::{GuestMemory, GuestPtr};
 use wrun_runtime::Result;
 
 /// The longest path in a shared memory, in bytes; systems refuse much shorter ones.
@@ -138,14 +138,12 @@ fn read<const N: usize>(memory: &GuestMemory<'_>, address: u64) -> Option<[u8; N
 }
 
 fn bytes<'a>(memory: &'a GuestMemory<'_>, address: u64, len: u64) -> Option<Cow<'a, [u8]>> {
-    let range = (u32::try_from(address).ok()?, u32::try_from(len).ok()?);
-    memory.as_cow(GuestPtr::new(range)).ok()
+    memory.bytes(u32::try_from(address).ok()?, u32::try_from(len).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Errno, Function, Kind};
-    use wiggle::GuestMemory;
+    use super::{Errno, Function, GuestMemory, Kind};
     use wrun_runtime::{Error, Result};
 
     const OPEN: Function = Function {
@@ -173,7 +171,7 @@ mod tests {
             r#"open(fd=3, path="a\"b", flags=0x11, by=-1) = ok, opened=7"#
         );
         assert_eq!(
-            line(&OPEN, &args, &Ok(Errno(44))),
+            line(&OPEN, &args, &Ok(Errno::named("noent"))),
             r#"open(fd=3, path="a\"b", flags=0x11, by=-1) = noent"#
         );
     }

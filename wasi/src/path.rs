@@ -4,16 +4,24 @@
 //! change a read-only directory fails with `rofs`. A path that is not UTF-8 fails with `ilseq`. Any function of this
 //! file fails with `badf` for a descriptor that is not an open directory, with `notdir` when a part of the path is
 //! not a directory, with `noent` when something is missing, and with `loop`, `nametoolong` and `acces` as the host
-//! does; the functions name what comes on top.
+//! does, and with `notcapable` when the right was given up; the functions name what comes on top.
 
-use crate::call::{Call, Snapshot, run};
+use crate::call::{Call, Outcome};
 use crate::errno::Errno;
-use wasi_common::snapshots::preview_0::wasi_unstable as abi_unstable;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wrun_runtime::Result;
+use crate::fd_stat::{new_times, put_filestat, status_flags};
+use crate::host::{OpenHow, Rights};
 
-/// The rights that a snapshot knows, without `sock_accept`: guests ask for all there are.
-const RIGHTS: i64 = (1 << 29) - 1;
+/// Whether a symbolic link at the end of a path is followed.
+///
+/// # Errors
+/// `inval`: an unknown flag.
+fn follows(lookupflags: i32) -> Result<bool, Errno> {
+    match lookupflags {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Errno::INVAL),
+    }
+}
 
 /// Makes a directory.
 ///
@@ -27,8 +35,10 @@ pub(crate) fn path_create_directory(
     fd: i32,
     path: i32,
     path_len: i32,
-) -> Result<Errno> {
-    run(abi::path_create_directory(&mut call.ctx.inner, &mut call.memory, fd, path, path_len))
+) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_CREATE_DIRECTORY)?;
+    Ok(dir.create_dir(&call.path(path, path_len)?)?)
 }
 
 /// Tells what is known of a file or directory: device, number, type, links, size, times.
@@ -47,16 +57,12 @@ pub(crate) fn path_filestat_get(
     path: i32,
     path_len: i32,
     buf: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    match call.snapshot {
-        Snapshot::Preview1 => {
-            run(abi::path_filestat_get(ctx, memory, fd, flags, path, path_len, buf))
-        }
-        Snapshot::Unstable => {
-            run(abi_unstable::path_filestat_get(ctx, memory, fd, flags, path, path_len, buf))
-        }
-    }
+) -> Outcome {
+    let follow = follows(flags)?;
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_FILESTAT_GET)?;
+    let stat = dir.stat_path(&call.path(path, path_len)?, follow)?;
+    Ok(put_filestat(&mut call.memory, call.snapshot, buf, &stat)?)
 }
 
 /// Sets when a file or directory was last read and changed.
@@ -79,9 +85,11 @@ pub(crate) fn path_filestat_set_times(
     atim: i64,
     mtim: i64,
     fst_flags: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::path_filestat_set_times(ctx, memory, fd, flags, path, path_len, atim, mtim, fst_flags))
+) -> Outcome {
+    let (follow, times) = (follows(flags)?, new_times(atim, mtim, fst_flags)?);
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_FILESTAT_SET_TIMES)?;
+    Ok(dir.set_path_times(&call.path(path, path_len)?, follow, times.0, times.1)?)
 }
 
 /// Gives a file a second name.
@@ -104,19 +112,16 @@ pub(crate) fn path_link(
     new_fd: i32,
     new_path: i32,
     new_path_len: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::path_link(
-        ctx,
-        memory,
-        old_fd,
-        old_flags,
-        old_path,
-        old_path_len,
-        new_fd,
-        new_path,
-        new_path_len,
-    ))
+) -> Outcome {
+    let (old_dir, new_dir) = (call.descriptor(old_fd)?, call.descriptor(new_fd)?);
+    let old_dir = old_dir.as_dir(Rights::PATH_LINK_SOURCE)?;
+    let new_dir = new_dir.as_dir(Rights::PATH_LINK_TARGET)?;
+    if follows(old_flags)? {
+        return Err(Errno::INVAL.into());
+    }
+    let (old_path, new_path) =
+        (call.path(old_path, old_path_len)?, call.path(new_path, new_path_len)?);
+    Ok(old_dir.hard_link(&old_path, new_dir, &new_path)?)
 }
 
 /// Opens a file or directory, and makes the file when that is asked for.
@@ -124,15 +129,14 @@ pub(crate) fn path_link(
 /// - `fd`, `path`, `path_len`: which
 /// - `dirflags`: 1 to follow a symbolic link at the end of the path
 /// - `oflags`: 1 make it, 2 it must be a directory, 4 it must be new, 8 empty it
-/// - `fs_rights_base`: what the guest wants to do with it; 2 read and 64 write count, the rest is gone from WASI
-/// - `fs_rights_inheriting`: gone from WASI
-/// - `fdflags`: 1 append, 4 do not block
+/// - `fs_rights_base`: what the guest wants to do with it; 2 read and 64 write count
+/// - `fs_rights_inheriting`: not looked at: what is opened inherits what the directory says
+/// - `fdflags`: 1 append, 4 do not block; writing waits for the disk with 2, 8 or 16, for data or for all; here always for all
 /// - `opened`: where the descriptor goes
 ///
 /// `exist`: it must be new and is not. `isdir`: writing to a directory. `notdir`: it must be a directory and is not.
-/// `loop`: a symbolic link that is not to be followed. `notsup`: synchronised writing, 2, 8 or 16 in `fdflags`.
-/// `inval`: making or emptying a directory, or an unknown flag. `rofs`: writing, making or emptying in a directory
-/// that is read-only. `mfile`, `nfile`: too many are open.
+/// `loop`: a symbolic link that is not to be followed. `inval`: making or emptying a directory, or an unknown flag.
+/// `rofs`: writing, making or emptying in a directory that is read-only. `mfile`, `nfile`: too many are open.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_open>
 #[expect(clippy::too_many_arguments, reason = "the specification's parameters")]
@@ -144,15 +148,27 @@ pub(crate) fn path_open(
     path_len: i32,
     oflags: i32,
     fs_rights_base: i64,
-    fs_rights_inheriting: i64,
+    _fs_rights_inheriting: i64,
     fdflags: i32,
     opened: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    let (base, inheriting) = (fs_rights_base & RIGHTS, fs_rights_inheriting & RIGHTS);
-    run(abi::path_open(
-        ctx, memory, fd, dirflags, path, path_len, oflags, base, inheriting, fdflags, opened,
-    ))
+) -> Outcome {
+    if oflags & !0xF != 0 {
+        return Err(Errno::INVAL.into());
+    }
+    let wants = |right: Rights| fs_rights_base.cast_unsigned() & right.0 != 0;
+    let how = OpenHow {
+        follow: follows(dirflags)?,
+        create: oflags & 1 != 0,
+        directory: oflags & 2 != 0,
+        exclusive: oflags & 4 != 0,
+        truncate: oflags & 8 != 0,
+        read: wants(Rights::FD_READ),
+        write: wants(Rights::FD_WRITE),
+        flags: status_flags(fdflags)?,
+    };
+    let descriptor = call.descriptor(fd)?.open(&call.path(path, path_len)?, how)?;
+    let number = call.ctx.table.insert(descriptor)?;
+    Ok(call.memory.put_number(opened, number.to_le_bytes())?)
 }
 
 /// Writes what a symbolic link says, without a zero at its end, as much as there is room for.
@@ -172,9 +188,14 @@ pub(crate) fn path_readlink(
     buf: i32,
     buf_len: i32,
     bufused: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::path_readlink(ctx, memory, fd, path, path_len, buf, buf_len, bufused))
+) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_READLINK)?;
+    let says = dir.read_link(&call.path(path, path_len)?)?;
+    let part = &says.as_bytes()[..says.len().min(buf_len.cast_unsigned() as usize)];
+    call.memory.put(buf.cast_unsigned(), part)?;
+    // No more than `buf_len`.
+    Ok(call.memory.put_number(bufused, (part.len() as u32).to_le_bytes())?)
 }
 
 /// Removes an empty directory.
@@ -189,8 +210,10 @@ pub(crate) fn path_remove_directory(
     fd: i32,
     path: i32,
     path_len: i32,
-) -> Result<Errno> {
-    run(abi::path_remove_directory(&mut call.ctx.inner, &mut call.memory, fd, path, path_len))
+) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_REMOVE_DIRECTORY)?;
+    Ok(dir.remove_dir(&call.path(path, path_len)?)?)
 }
 
 /// Renames or moves a file or directory; a file of the new name is replaced.
@@ -210,9 +233,13 @@ pub(crate) fn path_rename(
     new_fd: i32,
     new_path: i32,
     new_path_len: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::path_rename(ctx, memory, fd, old_path, old_path_len, new_fd, new_path, new_path_len))
+) -> Outcome {
+    let (old_dir, new_dir) = (call.descriptor(fd)?, call.descriptor(new_fd)?);
+    let old_dir = old_dir.as_dir(Rights::PATH_RENAME_SOURCE)?;
+    let new_dir = new_dir.as_dir(Rights::PATH_RENAME_TARGET)?;
+    let (old_path, new_path) =
+        (call.path(old_path, old_path_len)?, call.path(new_path, new_path_len)?);
+    Ok(old_dir.rename(&old_path, new_dir, &new_path)?)
 }
 
 /// Makes a symbolic link.
@@ -230,9 +257,11 @@ pub(crate) fn path_symlink(
     fd: i32,
     new_path: i32,
     new_path_len: i32,
-) -> Result<Errno> {
-    let (ctx, memory) = (&mut call.ctx.inner, &mut call.memory);
-    run(abi::path_symlink(ctx, memory, old_path, old_path_len, fd, new_path, new_path_len))
+) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_SYMLINK)?;
+    let says = call.path(old_path, old_path_len)?;
+    Ok(dir.symlink(&says, &call.path(new_path, new_path_len)?)?)
 }
 
 /// Removes a file or symbolic link.
@@ -242,11 +271,8 @@ pub(crate) fn path_symlink(
 /// `isdir`: it is a directory. `rofs`: it lies in a directory that is read-only.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#path_unlink_file>
-pub(crate) fn path_unlink_file(
-    call: &mut Call<'_>,
-    fd: i32,
-    path: i32,
-    path_len: i32,
-) -> Result<Errno> {
-    run(abi::path_unlink_file(&mut call.ctx.inner, &mut call.memory, fd, path, path_len))
+pub(crate) fn path_unlink_file(call: &mut Call<'_>, fd: i32, path: i32, path_len: i32) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let dir = descriptor.as_dir(Rights::PATH_UNLINK_FILE)?;
+    Ok(dir.unlink_file(&call.path(path, path_len)?)?)
 }

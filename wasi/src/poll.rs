@@ -1,34 +1,17 @@
 //! Waiting for descriptors and clocks.
-//!
-//! The subscriptions of both snapshots are brought into preview 1's form in memory of the host, where `wasi-common`
-//! reads them; so `wasi_unstable`, which has another layout, gets the same behaviour, and an absolute real time,
-//! which `wasi-common` refuses, becomes the time until then.
 
-use crate::call::{Call, Snapshot, outcome_of_guest, run};
+use crate::call::{Call, Failure, Outcome, Snapshot};
+use crate::clock::clock;
 use crate::errno::Errno;
-use rustix::time::{ClockId, clock_gettime};
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wiggle::{GuestError, GuestMemory, GuestPtr, Region};
-use wrun_runtime::Result;
+use crate::host::scheduler::{Ready, Wait, wait};
+use crate::host::{Clock, Descriptor, HostResult, host_monotonic};
+use smallvec::SmallVec;
+use std::sync::Arc;
 
-/// The size of a subscription in preview 1.
-const SUBSCRIPTION: u32 = 48;
 /// The size of an event, in both snapshots.
 const EVENT: u32 = 32;
 /// As many subscriptions as a call may have: more than a host lets a process open.
 const MOST: u32 = 1 << 20;
-/// Where `wasi_unstable` has the clock's own identifier, which preview 1 dropped.
-const IDENTIFIER: std::ops::Range<usize> = 16..24;
-/// Where a subscription says what it waits for, and what a clock is called there.
-const TAG: usize = 8;
-const CLOCK_TAG: u8 = 0;
-/// Where a subscription of preview 1 has the clock (four bytes), the time (eight) and the flags (two).
-const CLOCK: usize = 16;
-const TIMEOUT: usize = 24;
-const FLAGS: usize = 40;
-/// The flag for an absolute time, and the clock that is real time.
-const ABSTIME: u8 = 1;
-const REALTIME: [u8; 4] = [0; 4];
 
 /// Waits until one of the subscriptions is due.
 ///
@@ -48,92 +31,149 @@ pub(crate) fn poll_oneoff(
     events: i32,
     nsubscriptions: i32,
     nevents: i32,
-) -> Result<Errno> {
+) -> Outcome {
     let (events, count) = (events.cast_unsigned(), nsubscriptions.cast_unsigned());
     if count == 0 || count > MOST {
-        return Ok(Errno::INVAL);
+        return Err(Errno::INVAL.into());
     }
-    let mut scratch = Vec::new();
-    let scratch = match normalize(&mut scratch, call, subscriptions.cast_unsigned(), events, count)
-    {
-        Ok(scratch) => scratch,
-        Err(error) => return outcome_of_guest(&error),
-    };
-    let events_at = SUBSCRIPTION * count;
-    let nevents_at = events_at + EVENT * count;
-    let errno = run(abi::poll_oneoff(
-        &mut call.ctx.inner,
-        &mut GuestMemory::Unshared(&mut *scratch),
-        0,
-        events_at.cast_signed(),
-        nsubscriptions,
-        nevents_at.cast_signed(),
-    ))?;
-    if errno != Errno::SUCCESS {
-        return Ok(errno);
+    let subscriptions = read(call, subscriptions.cast_unsigned(), count)?;
+    call.memory.aligned(events, 8, u64::from(EVENT) * u64::from(count))?;
+    let waits: SmallVec<[Wait<'_>; FEW]> = subscriptions.iter().map(Subscription::wait).collect();
+    let ready = wait(&waits)?;
+    for (at, (index, outcome)) in (events..).step_by(EVENT as usize).zip(&ready) {
+        call.memory.put(at, &event(&subscriptions[*index], *outcome))?;
     }
-    let scratch = GuestMemory::Unshared(scratch);
-    let copied = scratch.read(GuestPtr::<u32>::new(nevents_at)).and_then(|found| {
-        let found_events = scratch.as_cow(GuestPtr::new((events_at, EVENT * found)))?;
-        call.memory.copy_from_slice(&found_events, GuestPtr::new((events, EVENT * found)))?;
-        call.memory.write(GuestPtr::new(nevents.cast_unsigned()), found)
-    });
-    match copied {
-        Ok(()) => Ok(Errno::SUCCESS),
-        Err(error) => outcome_of_guest(&error),
+    // No more than there are subscriptions.
+    Ok(call.memory.put_number(nevents, (ready.len() as u32).to_le_bytes())?)
+}
+
+/// As many subscriptions as nearly every call has: for those nothing is allocated.
+const FEW: usize = 4;
+
+/// What a guest waits for.
+struct Subscription {
+    /// What the guest recognises the event by.
+    userdata: [u8; 8],
+    wanted: Wanted,
+}
+
+enum Wanted {
+    /// That the host's monotonic clock shows this.
+    Time(u64),
+    Readable(Arc<Descriptor>),
+    Writable(Arc<Descriptor>),
+}
+
+impl Subscription {
+    fn wait(&self) -> Wait<'_> {
+        match &self.wanted {
+            Wanted::Time(time) => Wait::Time(*time),
+            Wanted::Readable(descriptor) => Wait::Readable(descriptor),
+            Wanted::Writable(descriptor) => Wait::Writable(descriptor),
+        }
+    }
+
+    /// The number of what it waits for.
+    fn tag(&self) -> u8 {
+        match self.wanted {
+            Wanted::Time(_) => 0,
+            Wanted::Readable(_) => 1,
+            Wanted::Writable(_) => 2,
+        }
     }
 }
 
-/// Writes the subscriptions in preview 1's form, and room for the events and their number behind them.
-fn normalize<'a>(
-    scratch: &'a mut Vec<u8>,
+/// Reads the subscriptions.
+///
+/// # Errors
+/// `inval`: one of an unknown kind. `badf`: for a descriptor that is not open. A trap when they are not inside the
+/// memory.
+fn read(
     call: &Call<'_>,
-    subscriptions: u32,
-    events: u32,
+    address: u32,
     count: u32,
-) -> std::result::Result<&'a mut [u8], GuestError> {
+) -> Result<SmallVec<[Subscription; FEW]>, Failure> {
     let size = match call.snapshot {
-        Snapshot::Preview1 => SUBSCRIPTION,
-        Snapshot::Unstable => SUBSCRIPTION + 8,
+        Snapshot::Preview1 => 48,
+        Snapshot::Unstable => 56,
     };
-    let part = |start: u32, size: u32| {
-        let len = count * size;
-        if !start.is_multiple_of(8) {
-            return Err(GuestError::PtrNotAligned(Region { start, len }, 8));
-        }
-        call.memory.as_cow(GuestPtr::new((start, len)))
-    };
-    let given = part(subscriptions, size)?;
-    part(events, EVENT)?;
-    let needed = ((SUBSCRIPTION + EVENT) * count + 8) as usize;
-    scratch.resize(needed + 7, 0);
-    // The fields are read where they lie, so they have to lie as in the guest.
-    let start = scratch.as_ptr().align_offset(8);
-    let scratch = &mut scratch[start..start + needed];
-    let converted = scratch.chunks_exact_mut(SUBSCRIPTION as usize);
-    for (given, converted) in given.chunks_exact(size as usize).zip(converted) {
-        if call.snapshot == Snapshot::Unstable && given[TAG] == CLOCK_TAG {
-            converted[..IDENTIFIER.start].copy_from_slice(&given[..IDENTIFIER.start]);
-            converted[IDENTIFIER.start..].copy_from_slice(&given[IDENTIFIER.end..]);
-        } else {
-            converted.copy_from_slice(&given[..converted.len()]);
-        }
-        make_relative(converted);
-    }
-    Ok(scratch)
+    call.memory.aligned(address, 8, u64::from(size) * u64::from(count))?;
+    let alone = count == 1;
+    let places = (0..count).map(|index| address + size * index);
+    places
+        .map(|place| {
+            let bytes = match call.snapshot {
+                Snapshot::Preview1 => call.memory.read::<48>(place, 8)?,
+                Snapshot::Unstable => in_preview_1s_form(call.memory.read::<56>(place, 8)?),
+            };
+            subscription(call, &bytes, alone)
+        })
+        .collect()
 }
 
-/// Turns an absolute real time into the time until then.
-fn make_relative(subscription: &mut [u8]) {
-    let is_real = subscription[TAG] == CLOCK_TAG && subscription[CLOCK..CLOCK + 4] == REALTIME;
-    if !is_real || subscription[FLAGS] & ABSTIME == 0 {
-        return;
+/// `wasi_unstable` has, for a clock, eight bytes that identify it before the rest.
+fn in_preview_1s_form(given: [u8; 56]) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    let skipped = if given[8] == 0 { 8 } else { 0 };
+    bytes[..16].copy_from_slice(&given[..16]);
+    bytes[16..].copy_from_slice(&given[16 + skipped..48 + skipped]);
+    bytes
+}
+
+/// Reads one subscription; `alone` when there is no other.
+fn subscription(call: &Call<'_>, bytes: &[u8; 48], alone: bool) -> Result<Subscription, Failure> {
+    let (head, rest) = bytes.split_at(16);
+    let [a, b, c, d, ..] = *rest else { unreachable!("32 bytes are left") };
+    let number = u32::from_le_bytes([a, b, c, d]);
+    let wanted = match head[8] {
+        0 => Wanted::Time(deadline(call, number, rest, alone)?),
+        1 => Wanted::Readable(call.descriptor(number.cast_signed())?),
+        2 => Wanted::Writable(call.descriptor(number.cast_signed())?),
+        _ => return Err(Errno::INVAL.into()),
+    };
+    let mut userdata = [0; 8];
+    userdata.copy_from_slice(&head[..8]);
+    Ok(Subscription { userdata, wanted })
+}
+
+/// When a clock's subscription is due, on the host's monotonic clock. `bytes` are number, time, precision and flags. What
+/// lies too far ahead never comes.
+fn deadline(call: &Call<'_>, id: u32, bytes: &[u8], alone: bool) -> Result<u64, Failure> {
+    let mut time = [0; 8];
+    time.copy_from_slice(&bytes[8..16]);
+    let time = u64::from_le_bytes(time);
+    let is_absolute = match (bytes[24], bytes[25]) {
+        (0, 0) => false,
+        (1, 0) => true,
+        _ => return Err(Errno::INVAL.into()),
+    };
+    let relative = |time: u64| host_monotonic().saturating_add(time);
+    let now = |clock: Clock| -> HostResult<u64> { call.ctx.clocks.now(clock) };
+    match (clock(id)?, is_absolute) {
+        (Clock::Monotonic, true) => Ok(call.ctx.clocks.on_host(time)),
+        (Clock::Real, true) => Ok(relative(time.saturating_sub(now(Clock::Real)?))),
+        (Clock::Monotonic | Clock::Real, false) => Ok(relative(time)),
+        // Whoever just sleeps means time that passes, whatever the clock is called.
+        (Clock::Process | Clock::Thread, false) if alone => Ok(relative(time)),
+        (Clock::Process | Clock::Thread, _) => Err(Errno::INVAL.into()),
     }
-    let timeout = &mut subscription[TIMEOUT..TIMEOUT + 8];
-    let then = timeout.iter().rev().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-    let now = clock_gettime(ClockId::Realtime);
-    let now =
-        now.tv_sec.cast_unsigned().saturating_mul(1_000_000_000) + now.tv_nsec.cast_unsigned();
-    timeout.copy_from_slice(&then.saturating_sub(now).to_le_bytes());
-    subscription[FLAGS] &= !ABSTIME;
+}
+
+/// An event as the guest gets it.
+fn event(subscription: &Subscription, outcome: Ready) -> [u8; EVENT as usize] {
+    let mut bytes = [0; EVENT as usize];
+    bytes[..8].copy_from_slice(&subscription.userdata);
+    bytes[10] = subscription.tag();
+    match outcome {
+        Ready::Time => {}
+        Ready::Bytes { count, hangup } => {
+            bytes[16..24].copy_from_slice(&count.to_le_bytes());
+            bytes[24] = hangup.into();
+        }
+        Ready::Failed(error) => {
+            let errno = i32::from(Errno::of_host(error));
+            bytes[8..10].copy_from_slice(&errno.to_le_bytes()[..2]);
+        }
+    }
+    bytes
 }

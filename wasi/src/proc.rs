@@ -1,8 +1,8 @@
 //! The process: ending it.
 
-use crate::call::Call;
+use crate::call::{Call, Failure, Outcome};
 use crate::errno::Errno;
-use wrun_runtime::{Error, Result};
+use wrun_runtime::Error;
 
 /// Ends the guest.
 ///
@@ -12,8 +12,8 @@ use wrun_runtime::{Error, Result};
 /// Always: the exit is an error that the embedder tells from others by [`Error::exit_code`].
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#proc_exit>
-pub(crate) fn proc_exit(_: &mut Call<'_>, rval: i32) -> Result<Errno> {
-    Err(Error::exit(rval))
+pub(crate) fn proc_exit(_: &mut Call<'_>, rval: i32) -> Outcome {
+    Err(Failure::End(Error::exit(rval)))
 }
 
 /// Would send the guest a signal; WASI has no way to handle one, and removed the function.
@@ -23,7 +23,6 @@ pub(crate) fn proc_exit(_: &mut Call<'_>, rval: i32) -> Result<Errno> {
 /// `nosys`: always.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#proc_raise>
-#[expect(clippy::unnecessary_wraps, reason = "every function of the list has this type")]
-pub(crate) fn proc_raise(_: &mut Call<'_>, _sig: i32) -> Result<Errno> {
-    Ok(Errno::NOSYS)
+pub(crate) fn proc_raise(_: &mut Call<'_>, _sig: i32) -> Outcome {
+    Err(Errno::NOSYS.into())
 }

@@ -1,11 +1,10 @@
 //! Sockets: connections that arrive at the listeners the guest was given. WASI has no way to make others.
 
 use crate::buffers;
-use crate::call::{Call, outcome_of_guest, run};
+use crate::call::{Call, Outcome};
 use crate::errno::Errno;
-use wasi_common::snapshots::preview_1::wasi_snapshot_preview1 as abi;
-use wiggle::GuestPtr;
-use wrun_runtime::Result;
+use crate::fd_stat::status_flags;
+use crate::host::{Descriptor, StatusFlags};
 
 /// Accepts a connection; not in `wasi_unstable`.
 ///
@@ -16,13 +15,14 @@ use wrun_runtime::Result;
 /// `badf`: not a listener. `again`: the listener does not block and nobody is there. `inval`: another flag.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sock_accept>
-pub(crate) fn sock_accept(
-    call: &mut Call<'_>,
-    fd: i32,
-    flags: i32,
-    accepted: i32,
-) -> Result<Errno> {
-    run(abi::sock_accept(&mut call.ctx.inner, &mut call.memory, fd, flags, accepted))
+pub(crate) fn sock_accept(call: &mut Call<'_>, fd: i32, flags: i32, accepted: i32) -> Outcome {
+    let flags = status_flags(flags)?;
+    if flags != (StatusFlags { nonblock: flags.nonblock, ..StatusFlags::default() }) {
+        return Err(Errno::INVAL.into());
+    }
+    let connection = call.descriptor(fd)?.as_socket()?.accept(flags.nonblock)?;
+    let number = call.ctx.table.insert(Descriptor::socket(connection))?;
+    Ok(call.memory.put_number(accepted, number.to_le_bytes())?)
 }
 
 /// Receives from a connection.
@@ -44,26 +44,19 @@ pub(crate) fn sock_recv(
     ri_flags: i32,
     ro_datalen: i32,
     ro_flags: i32,
-) -> Result<Errno> {
-    let shared = call.memory.is_shared_memory();
-    let flags_at = if shared { buffers::FLAGS.cast_signed() } else { ro_flags };
-    let errno = buffers::read(
-        call,
-        ri_data,
-        ri_data_len,
-        ro_datalen,
-        |ctx, memory, data, data_len, read| {
-            run(abi::sock_recv(ctx, memory, fd, data, data_len, ri_flags, read, flags_at))
-        },
-    )?;
-    if !shared || errno != Errno::SUCCESS {
-        return Ok(errno);
+) -> Outcome {
+    if ri_flags & !3 != 0 {
+        return Err(Errno::INVAL.into());
     }
-    // A stream's flags, which are always these, went into the copy.
-    match call.memory.write(GuestPtr::new(ro_flags.cast_unsigned()), 0_u16) {
-        Ok(()) => Ok(errno),
-        Err(error) => outcome_of_guest(&error),
-    }
+    let (peek, all) = (ri_flags & 1 != 0, ri_flags & 2 != 0);
+    let descriptor = call.descriptor(fd)?;
+    let socket = descriptor.as_socket()?;
+    descriptor.may_read()?;
+    let received = buffers::read(&mut call.memory, ri_data, ri_data_len, |bufs| {
+        socket.receive(bufs, peek, all)
+    })?;
+    call.memory.put_number(ro_datalen, received.to_le_bytes())?;
+    Ok(call.memory.put_number(ro_flags, 0_u16.to_le_bytes())?)
 }
 
 /// Sends over a connection.
@@ -81,12 +74,14 @@ pub(crate) fn sock_send(
     fd: i32,
     si_data: i32,
     si_data_len: i32,
-    si_flags: i32,
+    _si_flags: i32,
     so_datalen: i32,
-) -> Result<Errno> {
-    buffers::write(call, si_data, si_data_len, so_datalen, |ctx, memory, data, data_len, sent| {
-        run(abi::sock_send(ctx, memory, fd, data, data_len, si_flags, sent))
-    })
+) -> Outcome {
+    let descriptor = call.descriptor(fd)?;
+    let socket = descriptor.as_socket()?;
+    descriptor.may_write()?;
+    let sent = buffers::write(&call.memory, si_data, si_data_len, |bufs| socket.send(bufs))?;
+    Ok(call.memory.put_number(so_datalen, sent.to_le_bytes())?)
 }
 
 /// Ends one direction of a connection, or both.
@@ -97,6 +92,9 @@ pub(crate) fn sock_send(
 /// `badf`: not a connection. `inval`: neither direction. `notconn`: the peer is gone.
 ///
 /// Spec: <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#sock_shutdown>
-pub(crate) fn sock_shutdown(call: &mut Call<'_>, fd: i32, how: i32) -> Result<Errno> {
-    run(abi::sock_shutdown(&mut call.ctx.inner, &mut call.memory, fd, how))
+pub(crate) fn sock_shutdown(call: &mut Call<'_>, fd: i32, how: i32) -> Outcome {
+    if how & !3 != 0 {
+        return Err(Errno::INVAL.into());
+    }
+    Ok(call.descriptor(fd)?.as_socket()?.shutdown(how & 1 != 0, how & 2 != 0)?)
 }

@@ -2,10 +2,9 @@
 //!
 //! Bytes, not text: what the system hands to a program need not be UTF-8, and arrives unchanged.
 
-use crate::call::outcome_of_guest;
+use crate::call::Outcome;
 use crate::errno::Errno;
-use wiggle::{GuestError, GuestMemory, GuestPtr};
-use wrun_runtime::Result;
+use crate::memory::{Access, GuestMemory, WildPointer};
 
 /// Strings, each with the zero that ends it in the guest's memory.
 #[derive(Clone, Debug, Default)]
@@ -33,52 +32,32 @@ impl Strings {
         memory: &mut GuestMemory<'_>,
         count: i32,
         size: i32,
-    ) -> Result<Errno> {
-        let (Ok(strings), Ok(bytes)) = (
-            u32::try_from(self.0.len()),
-            u32::try_from(self.0.iter().map(Vec::len).sum::<usize>()),
-        ) else {
-            return Ok(Errno::OVERFLOW);
-        };
-        let written = memory
-            .write(GuestPtr::new(count.cast_unsigned()), strings)
-            .and_then(|()| memory.write(GuestPtr::new(size.cast_unsigned()), bytes));
-        outcome(written)
+    ) -> Outcome {
+        let bytes = self.0.iter().map(Vec::len).sum::<usize>();
+        let strings = u32::try_from(self.0.len()).map_err(|_| Errno::OVERFLOW)?;
+        let bytes = u32::try_from(bytes).map_err(|_| Errno::OVERFLOW)?;
+        memory.put_number(count, strings.to_le_bytes())?;
+        Ok(memory.put_number(size, bytes.to_le_bytes())?)
     }
 
     /// Writes the strings to `buf`, one behind the other, and their addresses to `heads`.
     ///
     /// # Errors
     /// A trap for wrong pointers.
-    pub(crate) fn write(
-        &self,
-        memory: &mut GuestMemory<'_>,
-        heads: i32,
-        buf: i32,
-    ) -> Result<Errno> {
-        outcome(self.try_write(memory, heads.cast_unsigned(), buf.cast_unsigned()))
-    }
-
-    fn try_write(
-        &self,
-        memory: &mut GuestMemory<'_>,
-        mut head: u32,
-        mut buf: u32,
-    ) -> std::result::Result<(), GuestError> {
+    pub(crate) fn write(&self, memory: &mut GuestMemory<'_>, heads: i32, buf: i32) -> Outcome {
+        let (mut head, mut buf) = (heads.cast_unsigned(), buf.cast_unsigned());
         for string in &self.0 {
-            let len = u32::try_from(string.len())?;
-            memory.copy_from_slice(string, GuestPtr::new((buf, len)))?;
-            memory.write(GuestPtr::new(head), buf)?;
-            head = head.checked_add(4).ok_or(GuestError::PtrOverflow)?;
-            buf = buf.checked_add(len).ok_or(GuestError::PtrOverflow)?;
+            memory.put(buf, string)?;
+            memory.put_number(head.cast_signed(), buf.to_le_bytes())?;
+            head = behind(head, 4)?;
+            buf = behind(buf, string.len())?;
         }
         Ok(())
     }
 }
 
-fn outcome(written: std::result::Result<(), GuestError>) -> Result<Errno> {
-    match written {
-        Ok(()) => Ok(Errno::SUCCESS),
-        Err(error) => outcome_of_guest(&error),
-    }
+/// The address behind `len` bytes.
+fn behind(address: u32, len: usize) -> Access<u32> {
+    let end = u64::from(address) + len as u64;
+    u32::try_from(end).map_err(|_| WildPointer::Outside { address, len: len as u64 })
 }

@@ -1,7 +1,7 @@
 //! [`DirAccess`]: what a directory is given to a guest for.
 
-use wasi_common::Error;
-use wasi_common::snapshots::preview_1::error::Errno;
+use super::{HostError, HostResult};
+use rustix::io::Errno;
 
 /// What a guest may do with a directory and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,16 +16,14 @@ impl DirAccess {
     /// Whether the guest may change something.
     ///
     /// # Errors
-    /// [`read_only`] when it may not.
-    pub(super) fn allow_change(self) -> Result<(), Error> {
+    /// [`READ_ONLY`] when it may not.
+    pub(super) fn allow_change(self) -> HostResult<()> {
         match self {
             DirAccess::ReadWrite => Ok(()),
-            DirAccess::ReadOnly => Err(read_only()),
+            DirAccess::ReadOnly => Err(READ_ONLY),
         }
     }
 }
 
 /// What a guest gets for changing something that is read-only.
-pub(super) fn read_only() -> Error {
-    Errno::Rofs.into()
-}
+pub(super) const READ_ONLY: HostError = HostError::System(Errno::ROFS);

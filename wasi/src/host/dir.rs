@@ -1,28 +1,57 @@
 //! [`HostDir`]: a directory of the host that a guest may use, for reading and writing or for reading only.
 //!
-//! Staying inside it is the work of `cap-std`, which resolves every path beneath the open directory.
+//! Staying inside it is the work of `cap-std`, which resolves every path beneath the open directory: `..`, absolute
+//! paths and symbolic links that lead out of it fail, and so does making or reading an absolute link. The directory
+//! itself is open for looking things up in it and for nothing else.
 
-use super::access::{DirAccess, read_only};
+use super::access::{DirAccess, READ_ONLY};
 use super::file::HostFile;
-use super::with_known_times;
+use super::listing::{DirEntry, list};
+use super::{FileKind, Filestat, HostError, HostResult, NewTime, StatusFlags, timestamps};
 use crate::ctx::PreopenError;
-use async_trait::async_trait;
-use std::any::Any;
+use cap_fs_ext::{
+    DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsMaybeDirExt, OpenOptionsSyncExt,
+    SystemTimeSpec,
+};
+use cap_std::fs::{Dir, OpenOptions};
+use cap_std::time::{Duration, SystemClock};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use wasi_common::dir::{OpenResult, ReaddirCursor, ReaddirEntity, WasiDir};
-use wasi_common::file::{FdFlags, Filestat, OFlags};
-use wasi_common::snapshots::preview_1::error::Errno;
-use wasi_common::sync::dir::{Dir, OpenResult as HostOpenResult};
-use wasi_common::{Error, ErrorExt, SystemTimeSpec};
 
 /// A directory of the host.
+#[derive(Debug)]
 pub(crate) struct HostDir {
     dir: Dir,
     access: DirAccess,
     /// What a guest is reading page by page, as it was when it began.
-    listing: Mutex<Option<Arc<[ReaddirEntity]>>>,
+    listing: Mutex<Option<Arc<[DirEntry]>>>,
+}
+
+/// How to open what a path names.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
+pub(crate) struct OpenHow {
+    /// Whether a symbolic link at the end of the path is followed.
+    pub(crate) follow: bool,
+    pub(crate) create: bool,
+    /// It must be a directory.
+    pub(crate) directory: bool,
+    /// It must be new.
+    pub(crate) exclusive: bool,
+    pub(crate) truncate: bool,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) flags: StatusFlags,
+}
+
+/// What a path named.
+pub(crate) enum Opened {
+    File(HostFile),
+    Dir(HostDir),
 }
 
 impl HostDir {
@@ -30,10 +59,9 @@ impl HostDir {
     ///
     /// # Errors
     /// It is missing, is not a directory, or cannot be opened.
-    pub(crate) fn open(path: &Path, access: DirAccess) -> Result<HostDir, PreopenError> {
-        let dir = cap_std::fs::Dir::open_ambient_dir(path, cap_std::ambient_authority());
-        match dir {
-            Ok(dir) => Ok(HostDir::new(Dir::from_cap_std(dir), access)),
+    pub(crate) fn open_ambient(path: &Path, access: DirAccess) -> Result<HostDir, PreopenError> {
+        match Dir::open_ambient_dir(path, cap_std::ambient_authority()) {
+            Ok(dir) => Ok(HostDir::new(dir, access)),
             Err(error) => Err(match error.kind() {
                 ErrorKind::NotFound => PreopenError::Missing(path.to_owned()),
                 ErrorKind::NotADirectory => PreopenError::NotADirectory(path.to_owned()),
@@ -46,178 +74,180 @@ impl HostDir {
         HostDir { dir, access, listing: Mutex::default() }
     }
 
-    fn writable(&self) -> Result<(), Error> {
+    fn writable(&self) -> HostResult<()> {
         self.access.allow_change()
     }
 
-    /// Both directories of a move or link, when both may be changed.
-    fn with_writable<'a>(&self, other: &'a dyn WasiDir) -> Result<&'a HostDir, Error> {
-        let other = other.as_any().downcast_ref::<HostDir>().ok_or_else(Error::badf)?;
-        self.writable()?;
-        other.writable()?;
-        Ok(other)
+    pub(crate) fn open(&self, path: &str, how: OpenHow) -> HostResult<Opened> {
+        match self.access {
+            DirAccess::ReadWrite => self.open_as_asked(path, how),
+            DirAccess::ReadOnly => self.open_read_only(path, how),
+        }
+    }
+
+    fn open_as_asked(&self, path: &str, how: OpenHow) -> HostResult<Opened> {
+        let makes = how.create || how.exclusive || how.truncate;
+        if how.directory && makes {
+            return Err(Errno::INVAL.into());
+        }
+        let mut options = OpenOptions::new();
+        options
+            .maybe_dir(true)
+            .follow(if how.follow { FollowSymlinks::Yes } else { FollowSymlinks::No })
+            // Nothing can be opened for neither, and nothing made without being open for writing.
+            .read(how.read || !how.write)
+            .write(how.write || how.create)
+            .create(how.create)
+            .create_new(how.create && how.exclusive)
+            .truncate(how.truncate)
+            // `rustix` knows one way of waiting for the disk, for all there is to wait for.
+            .sync(how.flags.sync)
+            .dsync(how.flags.dsync)
+            .rsync(how.flags.rsync)
+            // Opening a pipe would wait for the other end.
+            .nonblock(how.flags.nonblock);
+        let file = self.dir.open_with(path, &options)?;
+        let kind = FileKind::of_mode(rustix::fs::fstat(&file)?.st_mode);
+        if kind == FileKind::Directory {
+            let dir = Dir::from_std_file(file.into_std());
+            return Ok(Opened::Dir(HostDir::new(dir, self.access)));
+        }
+        if how.directory {
+            return Err(Errno::NOTDIR.into());
+        }
+        if how.flags.append {
+            // Not while opening: appending to a file that is also emptied is not known there.
+            let flags = rustix::fs::fcntl_getfl(&file)?;
+            rustix::fs::fcntl_setfl(&file, flags | OFlags::APPEND)?;
+        }
+        Ok(Opened::File(HostFile::new(file.into_std().into(), kind, self.access)))
     }
 
     /// Opens what may be read, and tells what may not be done as a read-only file system does: making something
     /// that is there already changes nothing, and something that is missing is missing first of all.
-    async fn open_read_only(
-        &self,
-        follow: bool,
-        path: &str,
-        oflags: OFlags,
-        write: bool,
-        fdflags: FdFlags,
-    ) -> Result<HostOpenResult, Error> {
-        let makes = oflags.contains(OFlags::CREATE);
-        if write || makes || oflags.contains(OFlags::TRUNCATE) {
-            let found = self.dir.get_path_filestat(path, follow).await;
-            match found {
-                Ok(_) if makes && oflags.contains(OFlags::EXCLUSIVE) => return Err(Error::exist()),
-                Ok(_) if write || oflags.contains(OFlags::TRUNCATE) => return Err(read_only()),
+    fn open_read_only(&self, path: &str, how: OpenHow) -> HostResult<Opened> {
+        if how.write || how.create || how.truncate {
+            match self.stat_path(path, how.follow) {
+                Ok(_) if how.create && how.exclusive => return Err(Errno::EXIST.into()),
+                Ok(_) if how.write || how.truncate => return Err(READ_ONLY),
                 Ok(_) => {}
-                Err(error) if makes && matches!(error.downcast_ref(), Some(Errno::Noent)) => {
-                    return Err(read_only());
-                }
+                Err(HostError::System(Errno::NOENT)) if how.create => return Err(READ_ONLY),
                 Err(error) => return Err(error),
             }
         }
-        let oflags = oflags & OFlags::DIRECTORY;
-        self.dir.open_file_(follow, path, oflags, true, false, fdflags - FdFlags::APPEND)
+        let flags = StatusFlags { append: false, ..how.flags };
+        let OpenHow { follow, directory, .. } = how;
+        let how = OpenHow { follow, directory, read: true, flags, ..OpenHow::default() };
+        self.open_as_asked(path, how)
     }
 
-    /// Reads the whole directory. What vanishes meanwhile, or has a name that is not UTF-8, is left out: a guest
-    /// could not name it.
-    async fn list(&self) -> Result<Arc<[ReaddirEntity]>, Error> {
-        let mut entries = Vec::new();
-        for entry in self.dir.readdir(ReaddirCursor::from(0)).await? {
-            match entry {
-                Ok(entry) => {
-                    let next = ReaddirCursor::from(entries.len() as u64 + 1);
-                    entries.push(ReaddirEntity { next, ..entry });
-                }
-                Err(error) => match error.downcast_ref() {
-                    Some(Errno::Noent | Errno::Ilseq) => {
-                        tracing::debug!(target: "wasi", "left out of a directory's listing: {error}");
-                    }
-                    _ => return Err(error),
-                },
-            }
+    pub(crate) fn create_dir(&self, path: &str) -> HostResult<()> {
+        self.writable()?;
+        Ok(self.dir.create_dir(path)?)
+    }
+
+    /// The entries from the one with this number on, as they were when somebody began with the first.
+    pub(crate) fn entries(&self, start: u64) -> HostResult<(Arc<[DirEntry]>, usize)> {
+        let known = self.listing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let entries = match known {
+            Some(entries) if start != 0 => entries,
+            _ => list(&self.dir)?,
+        };
+        *self.listing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&entries));
+        let start = usize::try_from(start).unwrap_or(usize::MAX).min(entries.len());
+        Ok((entries, start))
+    }
+
+    pub(crate) fn symlink(&self, says: &str, path: &str) -> HostResult<()> {
+        self.writable()?;
+        Ok(self.dir.symlink(says, path)?)
+    }
+
+    pub(crate) fn remove_dir(&self, path: &str) -> HostResult<()> {
+        self.writable()?;
+        Ok(self.dir.remove_dir(path)?)
+    }
+
+    pub(crate) fn unlink_file(&self, path: &str) -> HostResult<()> {
+        self.writable()?;
+        Ok(self.dir.remove_file_or_symlink(path)?)
+    }
+
+    /// What a symbolic link says.
+    ///
+    /// # Errors
+    /// `ilseq` when that is not UTF-8, `perm` when it is absolute.
+    pub(crate) fn read_link(&self, path: &str) -> HostResult<String> {
+        let says = self.dir.read_link(path)?.into_os_string();
+        says.into_string().map_err(|_| Errno::ILSEQ.into())
+    }
+
+    pub(super) fn stat(&self) -> HostResult<Filestat> {
+        Ok(rustix::fs::fstat(&self.dir)?.into())
+    }
+
+    pub(crate) fn stat_path(&self, path: &str, follow: bool) -> HostResult<Filestat> {
+        let known = match follow {
+            true => self.dir.metadata(path)?,
+            false => self.dir.symlink_metadata(path)?,
+        };
+        Ok(known.into())
+    }
+
+    /// Renames, or moves to another directory.
+    pub(crate) fn rename(&self, path: &str, to: &HostDir, to_path: &str) -> HostResult<()> {
+        self.writable()?;
+        to.writable()?;
+        Ok(self.dir.rename(path, &to.dir, to_path)?)
+    }
+
+    /// Gives a file a second name.
+    pub(crate) fn hard_link(&self, path: &str, to: &HostDir, to_path: &str) -> HostResult<()> {
+        self.writable()?;
+        to.writable()?;
+        Ok(self.dir.hard_link(path, &to.dir, to_path)?)
+    }
+
+    pub(super) fn set_times(&self, accessed: NewTime, modified: NewTime) -> HostResult<()> {
+        self.writable()?;
+        let times = timestamps(accessed, modified);
+        Ok(rustix::fs::utimensat(&self.dir, ".", &times, AtFlags::empty())?)
+    }
+
+    pub(crate) fn set_path_times(
+        &self,
+        path: &str,
+        follow: bool,
+        accessed: NewTime,
+        modified: NewTime,
+    ) -> HostResult<()> {
+        self.writable()?;
+        let (accessed, modified) = (time_spec(accessed), time_spec(modified));
+        match follow {
+            true => self.dir.set_times(path, accessed, modified)?,
+            false => self.dir.set_symlink_times(path, accessed, modified)?,
         }
-        Ok(entries.into())
+        Ok(())
+    }
+
+    /// Waits until what is in it is on the disk.
+    pub(super) fn sync(&self) -> HostResult<()> {
+        Ok(rustix::fs::fsync(for_reading(&self.dir)?)?)
     }
 }
 
-#[async_trait]
-impl WasiDir for HostDir {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
+/// The directory once more, open for more than looking things up.
+pub(super) fn for_reading(dir: &Dir) -> HostResult<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(dir, ".", flags, Mode::empty())?)
+}
 
-    async fn open_file(
-        &self,
-        symlink_follow: bool,
-        path: &str,
-        oflags: OFlags,
-        read: bool,
-        write: bool,
-        fdflags: FdFlags,
-    ) -> Result<OpenResult, Error> {
-        let opened = match self.access {
-            DirAccess::ReadWrite => {
-                self.dir.open_file_(symlink_follow, path, oflags, read, write, fdflags)
-            }
-            DirAccess::ReadOnly => {
-                self.open_read_only(symlink_follow, path, oflags, write, fdflags).await
-            }
-        };
-        Ok(match opened? {
-            HostOpenResult::File(file) => {
-                OpenResult::File(Box::new(HostFile::new(file, self.access)))
-            }
-            HostOpenResult::Dir(dir) => OpenResult::Dir(Box::new(HostDir::new(dir, self.access))),
-        })
-    }
-
-    async fn create_dir(&self, path: &str) -> Result<(), Error> {
-        self.writable()?;
-        self.dir.create_dir(path).await
-    }
-
-    async fn readdir(
-        &self,
-        cursor: ReaddirCursor,
-    ) -> Result<Box<dyn Iterator<Item = Result<ReaddirEntity, Error>> + Send>, Error> {
-        let start = u64::from(cursor);
-        let known = self.listing.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let listing = match known {
-            Some(listing) if start != 0 => listing,
-            _ => self.list().await?,
-        };
-        *self.listing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&listing));
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
-        let entries = (start..).map_while(move |index| listing.get(index).cloned().map(Ok));
-        Ok(Box::new(entries))
-    }
-
-    async fn symlink(&self, old_path: &str, new_path: &str) -> Result<(), Error> {
-        self.writable()?;
-        self.dir.symlink(old_path, new_path).await
-    }
-
-    async fn remove_dir(&self, path: &str) -> Result<(), Error> {
-        self.writable()?;
-        self.dir.remove_dir(path).await
-    }
-
-    async fn unlink_file(&self, path: &str) -> Result<(), Error> {
-        self.writable()?;
-        self.dir.unlink_file(path).await
-    }
-
-    async fn read_link(&self, path: &str) -> Result<PathBuf, Error> {
-        self.dir.read_link(path).await
-    }
-
-    async fn get_filestat(&self) -> Result<Filestat, Error> {
-        self.dir.get_filestat().await.map(with_known_times)
-    }
-
-    async fn get_path_filestat(
-        &self,
-        path: &str,
-        follow_symlinks: bool,
-    ) -> Result<Filestat, Error> {
-        self.dir.get_path_filestat(path, follow_symlinks).await.map(with_known_times)
-    }
-
-    async fn rename(
-        &self,
-        path: &str,
-        dest_dir: &dyn WasiDir,
-        dest_path: &str,
-    ) -> Result<(), Error> {
-        let dest = self.with_writable(dest_dir)?;
-        self.dir.rename_(path, &dest.dir, dest_path)
-    }
-
-    async fn hard_link(
-        &self,
-        path: &str,
-        target_dir: &dyn WasiDir,
-        target_path: &str,
-    ) -> Result<(), Error> {
-        let target = self.with_writable(target_dir)?;
-        self.dir.hard_link_(path, &target.dir, target_path)
-    }
-
-    async fn set_times(
-        &self,
-        path: &str,
-        atime: Option<SystemTimeSpec>,
-        mtime: Option<SystemTimeSpec>,
-        follow_symlinks: bool,
-    ) -> Result<(), Error> {
-        self.writable()?;
-        self.dir.set_times(path, atime, mtime, follow_symlinks).await
+fn time_spec(time: NewTime) -> Option<SystemTimeSpec> {
+    match time {
+        NewTime::Same => None,
+        NewTime::Now => Some(SystemTimeSpec::SymbolicNow),
+        NewTime::At(nanos) => {
+            Some(SystemTimeSpec::Absolute(SystemClock::UNIX_EPOCH + Duration::from_nanos(nanos)))
+        }
     }
 }

@@ -1,119 +1,98 @@
 //! [`HostFile`]: a file that a guest opened in one of its directories.
 //!
-//! Reading and writing are one system call each; the rest is `wasi-common`'s, except that a file of a read-only
-//! directory refuses whatever would change it. Writing needs no check of its own there: the file is not open for it.
+//! It may be open for more than the guest asked for, because the system makes and empties no file that is not open for
+//! writing; whoever has the descriptor sees to that. A file of a read-only directory refuses whatever would change it.
 
 use super::access::DirAccess;
-use super::{failed, fd_flags, with_known_times};
-use async_trait::async_trait;
-use std::any::Any;
-use std::io::{IoSlice, IoSliceMut, SeekFrom};
-use std::os::fd::{AsFd, BorrowedFd};
-use wasi_common::file::{Advice, FdFlags, FileType, Filestat, WasiFile};
-use wasi_common::sync::file::File;
-use wasi_common::{Error, SystemTimeSpec};
+use super::transfer::{self, Place};
+use super::{FileKind, Filestat, HostResult, NewTime, StatusFlags, timestamps};
+use rustix::fs::{Advice, FallocateFlags, OFlags, SeekFrom, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use std::io::{IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A file of the host.
-pub(super) struct HostFile {
-    file: File,
+#[derive(Debug)]
+pub(crate) struct HostFile {
+    fd: OwnedFd,
+    kind: FileKind,
     access: DirAccess,
 }
 
 impl HostFile {
-    pub(super) fn new(file: File, access: DirAccess) -> HostFile {
-        HostFile { file, access }
+    pub(super) fn new(fd: OwnedFd, kind: FileKind, access: DirAccess) -> HostFile {
+        HostFile { fd, kind, access }
     }
 
-    fn writable(&self) -> Result<(), Error> {
-        self.access.allow_change()
-    }
-}
-
-#[async_trait]
-impl WasiFile for HostFile {
-    fn as_any(&self) -> &dyn Any {
-        self
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
-    fn pollable(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.file.as_fd())
+    pub(super) fn kind(&self) -> FileKind {
+        self.kind
     }
 
-    fn isatty(&self) -> bool {
-        self.file.isatty()
+    pub(super) fn read(&self, bufs: &mut [IoSliceMut<'_>], place: Place) -> HostResult<usize> {
+        transfer::read_into(self.fd(), bufs, place)
     }
 
-    async fn get_filetype(&self) -> Result<FileType, Error> {
-        self.file.get_filetype().await
+    pub(super) fn write(&self, bufs: &[IoSlice<'_>], place: Place) -> HostResult<usize> {
+        transfer::write_from(self.fd(), bufs, place)
     }
 
-    async fn datasync(&self) -> Result<(), Error> {
-        self.file.datasync().await
+    pub(super) fn seek(&self, to: SeekFrom) -> HostResult<u64> {
+        Ok(rustix::fs::seek(&self.fd, to)?)
     }
 
-    async fn sync(&self) -> Result<(), Error> {
-        self.file.sync().await
+    pub(super) fn stat(&self) -> HostResult<Filestat> {
+        Ok(rustix::fs::fstat(&self.fd)?.into())
     }
 
-    async fn get_fdflags(&self) -> Result<FdFlags, Error> {
-        rustix::fs::fcntl_getfl(&self.file).map(fd_flags).map_err(failed)
+    pub(super) fn flags(&self) -> HostResult<StatusFlags> {
+        Ok(StatusFlags::of_host(fcntl_getfl(&self.fd)?))
     }
 
-    async fn set_fdflags(&mut self, flags: FdFlags) -> Result<(), Error> {
-        self.file.set_fdflags(flags).await
+    /// Sets whether it appends and blocks. Whether it waits for the disk was settled when it was opened.
+    ///
+    /// # Errors
+    /// `inval` for changing that.
+    pub(super) fn set_flags(&self, flags: StatusFlags) -> HostResult<()> {
+        let mut host = fcntl_getfl(&self.fd)?;
+        // A guest that sets what it asked for or got changes nothing, and one that leaves these out does not mean them.
+        if !flags.wait_no_more_than(StatusFlags::of_host(host)) {
+            return Err(Errno::INVAL.into());
+        }
+        host.set(OFlags::APPEND, flags.append);
+        host.set(OFlags::NONBLOCK, flags.nonblock);
+        Ok(fcntl_setfl(&self.fd, host)?)
     }
 
-    async fn get_filestat(&self) -> Result<Filestat, Error> {
-        self.file.get_filestat().await.map(with_known_times)
+    /// Waits until its data, or `all` that is known of it, are on the disk.
+    pub(super) fn sync(&self, all: bool) -> HostResult<()> {
+        match all {
+            true => Ok(rustix::fs::fsync(&self.fd)?),
+            false => Ok(rustix::fs::fdatasync(&self.fd)?),
+        }
     }
 
-    async fn set_filestat_size(&self, size: u64) -> Result<(), Error> {
-        self.writable()?;
-        self.file.set_filestat_size(size).await
+    pub(super) fn advise(&self, offset: u64, len: u64, advice: Advice) -> HostResult<()> {
+        Ok(rustix::fs::fadvise(&self.fd, offset, NonZeroU64::new(len), advice)?)
     }
 
-    async fn advise(&self, offset: u64, len: u64, advice: Advice) -> Result<(), Error> {
-        self.file.advise(offset, len, advice).await
+    /// Reserves room on the disk; the file grows when the part goes beyond its end.
+    pub(super) fn allocate(&self, offset: u64, len: u64) -> HostResult<()> {
+        self.access.allow_change()?;
+        Ok(rustix::fs::fallocate(&self.fd, FallocateFlags::empty(), offset, len)?)
     }
 
-    async fn set_times(
-        &self,
-        atime: Option<SystemTimeSpec>,
-        mtime: Option<SystemTimeSpec>,
-    ) -> Result<(), Error> {
-        self.writable()?;
-        self.file.set_times(atime, mtime).await
+    pub(super) fn set_size(&self, size: u64) -> HostResult<()> {
+        self.access.allow_change()?;
+        Ok(rustix::fs::ftruncate(&self.fd, size)?)
     }
 
-    async fn read_vectored<'a>(&self, bufs: &mut [IoSliceMut<'a>]) -> Result<u64, Error> {
-        rustix::io::readv(&self.file, bufs).map(|read| read as u64).map_err(failed)
-    }
-
-    async fn read_vectored_at<'a>(
-        &self,
-        bufs: &mut [IoSliceMut<'a>],
-        offset: u64,
-    ) -> Result<u64, Error> {
-        rustix::io::preadv(&self.file, bufs, offset).map(|read| read as u64).map_err(failed)
-    }
-
-    async fn write_vectored<'a>(&self, bufs: &[IoSlice<'a>]) -> Result<u64, Error> {
-        rustix::io::writev(&self.file, bufs).map(|written| written as u64).map_err(failed)
-    }
-
-    async fn write_vectored_at<'a>(&self, bufs: &[IoSlice<'a>], offset: u64) -> Result<u64, Error> {
-        rustix::io::pwritev(&self.file, bufs, offset).map(|written| written as u64).map_err(failed)
-    }
-
-    async fn seek(&self, position: SeekFrom) -> Result<u64, Error> {
-        self.file.seek(position).await
-    }
-
-    async fn peek(&self, buf: &mut [u8]) -> Result<u64, Error> {
-        self.file.peek(buf).await
-    }
-
-    fn num_ready_bytes(&self) -> Result<u64, Error> {
-        self.file.num_ready_bytes()
+    pub(super) fn set_times(&self, accessed: NewTime, modified: NewTime) -> HostResult<()> {
+        self.access.allow_change()?;
+        Ok(rustix::fs::futimens(&self.fd, &timestamps(accessed, modified))?)
     }
 }

@@ -1,41 +1,57 @@
-//! The host's side: directories, files, standard streams and waiting, as `wasi-common` wants to see them.
+//! The host's side: what descriptors are and do, paths, clocks, random bytes and waiting, on `cap-std` and `rustix`.
 //!
-//! `wasi-common` keeps the table of descriptors and knows the specification; what a descriptor does is here, because
-//! its own streams hold a lock while they block and its own directories know no read-only access.
+//! Nothing here knows of a guest's memory, or of any version of WASI beyond the rights of preview 1. What a guest asks
+//! for arrives as Rust values and buffers, everything is a blocking system call, and what fails does so with one
+//! [`HostError`]; a *binding* ([`fd`](crate::fd) and its like for preview 1) decodes, calls, and encodes. The invariant
+//! that bindings rely on: no call leads out of the directories that the guest was given, or changes one that is
+//! read-only, whatever they pass.
 
 mod access;
+mod clock;
+mod descriptor;
 mod dir;
+mod error;
 mod file;
-mod scheduler;
+mod flags;
+mod listing;
+pub(crate) mod random;
+mod rights;
+pub(crate) mod scheduler;
+mod socket;
+mod stat;
 mod stream;
+mod table;
+mod transfer;
 
 pub use access::DirAccess;
-pub(crate) use dir::HostDir;
-pub(crate) use scheduler::Scheduler;
+pub(crate) use clock::{Clock, Clocks, host_monotonic};
+pub(crate) use descriptor::Descriptor;
+pub(crate) use dir::{HostDir, OpenHow, Opened};
+pub(crate) use error::{HostError, HostResult};
+pub(crate) use file::HostFile;
+pub(crate) use flags::StatusFlags;
+pub(crate) use rights::Rights;
+pub(crate) use socket::Socket;
+pub(crate) use stat::{FileKind, Filestat, NewTime};
 pub(crate) use stream::Stream;
+pub(crate) use table::Table;
+pub(crate) use transfer::Place;
 
-use wasi_common::Error;
-use wasi_common::file::{FdFlags, Filestat};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
-/// What a system call's failure is to a guest.
-fn failed(errno: rustix::io::Errno) -> Error {
-    Error::from(std::io::Error::from(errno))
+/// New times as the system takes them.
+fn timestamps(accessed: NewTime, modified: NewTime) -> Timestamps {
+    Timestamps { last_access: new_time(accessed), last_modification: new_time(modified) }
 }
 
-/// Moves times before 1970, which WASI cannot express, to 1970: `wasi-common` panics over them.
-fn with_known_times(mut stat: Filestat) -> Filestat {
-    for time in [&mut stat.atim, &mut stat.mtim, &mut stat.ctim] {
-        *time = time.map(|time| time.max(std::time::UNIX_EPOCH));
+fn new_time(time: NewTime) -> Timespec {
+    const SECOND: u64 = 1_000_000_000;
+    match time {
+        NewTime::Same => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        NewTime::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+        NewTime::At(nanos) => Timespec {
+            tv_sec: (nanos / SECOND).cast_signed(),
+            tv_nsec: (nanos % SECOND).cast_signed(),
+        },
     }
-    stat
-}
-
-/// The flags of an open file of the host as WASI has them.
-fn fd_flags(flags: rustix::fs::OFlags) -> FdFlags {
-    let mut known = FdFlags::empty();
-    known.set(FdFlags::APPEND, flags.contains(rustix::fs::OFlags::APPEND));
-    known.set(FdFlags::NONBLOCK, flags.contains(rustix::fs::OFlags::NONBLOCK));
-    known.set(FdFlags::DSYNC, flags.contains(rustix::fs::OFlags::DSYNC));
-    known.set(FdFlags::SYNC, flags.contains(rustix::fs::OFlags::SYNC));
-    known
 }

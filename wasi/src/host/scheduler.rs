@@ -1,115 +1,126 @@
-//! [`Scheduler`]: waiting for descriptors and for time, and yielding.
+//! Waiting for descriptors and for time: [`wait`].
 //!
 //! A signal that arrives meanwhile ends the wait with `intr`: who sent it may want the guest to stop.
 
-use super::failed;
-use async_trait::async_trait;
+use super::clock::host_monotonic;
+use super::{Descriptor, HostError, HostResult};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
+use rustix::io::Errno;
+use smallvec::SmallVec;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
-use wasi_common::file::WasiFile;
-use wasi_common::sched::{Poll, RwEventFlags, RwSubscription, Subscription, WasiSched};
-use wasi_common::snapshots::preview_1::error::Errno;
-use wasi_common::{Error, ErrorExt};
 
-/// The host's scheduler.
-pub(crate) struct Scheduler;
+/// What to wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait<'a> {
+    /// That the host's monotonic clock shows so many nanoseconds.
+    Time(u64),
+    /// That there is something to read.
+    Readable(&'a Descriptor),
+    /// That there is room to write.
+    Writable(&'a Descriptor),
+}
 
-#[async_trait]
-impl WasiSched for Scheduler {
-    async fn poll_oneoff<'a>(&self, poll: &mut Poll<'a>) -> Result<(), Error> {
-        loop {
-            let remaining = poll
-                .earliest_clock_deadline()
-                .map(|deadline| deadline.duration_until().unwrap_or(Duration::ZERO));
-            let is_due = remaining == Some(Duration::ZERO);
-            if wait(poll, remaining)? || is_due {
-                return Ok(());
+/// What has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// The time.
+    Time,
+    /// So many bytes to read or to write; whether the other end is gone.
+    Bytes { count: u64, hangup: bool },
+    /// An error, with which reading or writing would fail.
+    Failed(HostError),
+}
+
+/// Waits until something has come: what of all that, with its place in `waits`.
+///
+/// # Errors
+/// `badf` when one of the descriptors cannot be waited for, `intr` when a signal comes first.
+pub(crate) fn wait(waits: &[Wait<'_>]) -> HostResult<Vec<(usize, Ready)>> {
+    let mut wanted: SmallVec<[Wanted<'_>; 4]> = SmallVec::new();
+    let mut fds: SmallVec<[PollFd<'_>; 4]> = SmallVec::new();
+    let mut deadline = None;
+    for (index, wait) in waits.iter().enumerate() {
+        let (descriptor, flags) = match *wait {
+            Wait::Time(time) => {
+                deadline = Some(deadline.map_or(time, |earliest: u64| earliest.min(time)));
+                continue;
             }
-        }
+            Wait::Readable(descriptor) => (descriptor, PollFlags::IN),
+            Wait::Writable(descriptor) => (descriptor, PollFlags::OUT),
+        };
+        let fd = descriptor.pollable()?;
+        fds.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, flags)));
+        wanted.push(Wanted { index, descriptor, flags, fd });
     }
-
-    async fn sched_yield(&self) -> Result<(), Error> {
-        std::thread::yield_now();
-        Ok(())
-    }
-
-    async fn sleep(&self, duration: Duration) -> Result<(), Error> {
-        match nanosleep(&timespec(duration)) {
-            NanosleepRelativeResult::Ok => Ok(()),
-            NanosleepRelativeResult::Interrupted(_) => Err(failed(rustix::io::Errno::INTR)),
-            NanosleepRelativeResult::Err(errno) => Err(failed(errno)),
+    let always = wanted.iter().any(|wanted| wanted.fd.is_none());
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_sub(host_monotonic()));
+        let timeout = if always { Some(0) } else { left }.map(timespec);
+        poll(&mut fds, timeout.as_ref())?;
+        let now = deadline.map(|_| host_monotonic());
+        let ready = ready(waits, &wanted, &fds, now);
+        if !ready.is_empty() {
+            return Ok(ready);
         }
     }
 }
 
-/// Waits for the descriptors, at most as long as `timeout`, and completes those that are ready. Whether one was.
-fn wait<'a>(subscriptions: &mut Poll<'a>, timeout: Option<Duration>) -> Result<bool, Error> {
-    let wanted: Vec<(Option<BorrowedFd<'a>>, PollFlags)> = subscriptions
-        .rw_subscriptions()
-        .filter_map(|subscription| match subscription {
-            Subscription::Read(of) => Some((pollable(of), PollFlags::IN)),
-            Subscription::Write(of) => Some((pollable(of), PollFlags::OUT)),
-            Subscription::MonotonicClock(_) => None,
-        })
-        .collect();
-    let always = wanted.iter().any(|(fd, _)| fd.is_none());
-    let mut fds: Vec<PollFd<'_>> = wanted
-        .iter()
-        .filter_map(|(fd, flags)| fd.map(|fd| PollFd::from_borrowed_fd(fd, *flags)))
-        .collect();
-    let timeout = if always { Some(Duration::ZERO) } else { timeout }.map(timespec);
-    let ready = poll(&mut fds, timeout.as_ref()).map_err(failed)?;
-    if ready == 0 && !always {
-        return Ok(false);
+/// A descriptor that is waited for; without `fd` it is always ready.
+struct Wanted<'a> {
+    index: usize,
+    descriptor: &'a Descriptor,
+    flags: PollFlags,
+    fd: Option<BorrowedFd<'a>>,
+}
+
+/// What has come, in the order of `waits`. `now` is there when one of them is a time.
+fn ready(
+    waits: &[Wait<'_>],
+    wanted: &[Wanted<'_>],
+    fds: &[PollFd<'_>],
+    now: Option<u64>,
+) -> Vec<(usize, Ready)> {
+    let mut ready = Vec::new();
+    if let Some(now) = now {
+        let due = |(index, wait): (usize, &Wait<'_>)| match wait {
+            Wait::Time(time) if *time <= now => Some((index, Ready::Time)),
+            _ => None,
+        };
+        ready.extend(waits.iter().enumerate().filter_map(due));
     }
     let mut fds = fds.iter();
-    for (subscription, (fd, flags)) in subscriptions.rw_subscriptions().zip(&wanted) {
-        // What cannot be waited for is always ready.
-        let found = match fd {
+    for wanted in wanted {
+        let found = match wanted.fd {
             Some(_) => fds.next().map_or(PollFlags::empty(), PollFd::revents),
-            None => *flags,
+            None => wanted.flags,
         };
-        complete(subscription, found);
+        ready.extend(outcome(wanted, found).map(|outcome| (wanted.index, outcome)));
     }
-    Ok(true)
+    ready.sort_unstable_by_key(|&(index, _)| index);
+    ready
 }
 
-fn pollable<'a>(subscription: &RwSubscription<'a>) -> Option<BorrowedFd<'a>> {
-    let file: &'a dyn WasiFile = subscription.file;
-    file.pollable()
-}
-
-fn complete(subscription: &mut Subscription<'_>, found: PollFlags) {
+fn outcome(wanted: &Wanted<'_>, found: PollFlags) -> Option<Ready> {
     if found.is_empty() {
-        return;
+        return None;
     }
-    let hangup = match found.contains(PollFlags::HUP) {
-        true => RwEventFlags::HANGUP,
-        false => RwEventFlags::empty(),
-    };
-    match subscription {
-        Subscription::Read(of) | Subscription::Write(of) if found.contains(PollFlags::NVAL) => {
-            of.error(Error::badf());
-        }
-        Subscription::Read(of) if found.intersects(PollFlags::IN | PollFlags::HUP) => {
-            let bytes = of.file.num_ready_bytes().unwrap_or(0);
-            of.complete(bytes, hangup);
-        }
-        Subscription::Write(of) if found.contains(PollFlags::ERR) => {
-            of.error(Errno::Pipe.into());
-        }
-        Subscription::Write(of) => of.complete(1, hangup),
-        Subscription::Read(of) => of.error(Error::io()),
-        Subscription::MonotonicClock(_) => {}
-    }
+    let hangup = found.contains(PollFlags::HUP);
+    let reads = wanted.flags.contains(PollFlags::IN);
+    Some(if found.contains(PollFlags::NVAL) {
+        Ready::Failed(Errno::BADF.into())
+    } else if !reads && found.contains(PollFlags::ERR) {
+        Ready::Failed(Errno::PIPE.into())
+    } else if !reads {
+        Ready::Bytes { count: 1, hangup }
+    } else if found.intersects(PollFlags::IN | PollFlags::HUP) {
+        Ready::Bytes { count: wanted.descriptor.ready_bytes(), hangup }
+    } else {
+        Ready::Failed(Errno::IO.into())
+    })
 }
 
-fn timespec(duration: Duration) -> Timespec {
-    // Longer than the system can wait is as long as it can.
-    Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
+fn timespec(nanos: u64) -> Timespec {
+    const SECOND: u64 = 1_000_000_000;
+    // Neither is as large as half of what there is room for.
+    Timespec { tv_sec: (nanos / SECOND).cast_signed(), tv_nsec: (nanos % SECOND).cast_signed() }
 }

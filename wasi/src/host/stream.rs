@@ -6,24 +6,25 @@
 //! A guest that asks for a stream not to block gets that for itself: the flag belongs to what the descriptor leads
 //! to, such as the user's terminal, and would stay set there for others. It is imitated instead, by asking first.
 
-use super::{failed, fd_flags};
-use async_trait::async_trait;
+use super::transfer::{self, Place};
+use super::{FileKind, Filestat, HostResult, StatusFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::FileType as HostFileType;
+use rustix::fs::{Advice, SeekFrom};
 use rustix::io::Errno;
-use std::any::Any;
-use std::io::{IoSlice, IoSliceMut, SeekFrom};
+use std::io::{IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
-use std::time::{Duration, SystemTime};
-use wasi_common::Error;
-use wasi_common::file::{FdFlags, FileType, Filestat, WasiFile};
 
 /// As much as fits whenever a pipe says that it has room.
 const PIPE_ROOM: usize = 4096;
 
+/// As much as one write takes, like the system's.
+const MOST: usize = 0x7FFF_F000;
+
 /// Where a stream leads.
-#[derive(Default)]
+#[derive(Debug, Default)]
 enum End {
     /// Nothing comes in, and what goes out is gone.
     #[default]
@@ -34,12 +35,17 @@ enum End {
     Owned(OwnedFd),
 }
 
+/// What the guest asked for: nothing yet, to block, or not to.
+const AS_IT_IS: u8 = 0;
+const BLOCKING: u8 = 1;
+const NONBLOCKING: u8 = 2;
+
 /// A standard stream of the guest.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Stream {
     end: End,
-    /// What the guest asked for, when it asked.
-    nonblocking: Option<bool>,
+    /// Any thread of the guest may change it, and the next call of each heeds it.
+    mode: AtomicU8,
     /// Held while a write is under way, however long it blocks: the bytes of one write stay together, and other threads
     /// could not write meanwhile anyway.
     writing: Mutex<()>,
@@ -54,7 +60,7 @@ impl Stream {
         Stream { end: End::Owned(fd), ..Stream::default() }
     }
 
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.end {
             End::Nowhere => None,
             End::Inherited(fd) => Some(*fd),
@@ -62,172 +68,113 @@ impl Stream {
         }
     }
 
+    /// The descriptor of what has positions.
+    fn placed(&self) -> HostResult<BorrowedFd<'_>> {
+        self.fd().ok_or_else(|| Errno::SPIPE.into())
+    }
+
+    fn mode(&self) -> u8 {
+        self.mode.load(Ordering::Relaxed)
+    }
+
     /// Runs a system call that may block, in the way the guest asked for.
     fn transfer(
         &self,
         fd: BorrowedFd<'_>,
         ready: PollFlags,
-        mut call: impl FnMut() -> Result<usize, Errno>,
-    ) -> Result<u64, Error> {
-        if self.nonblocking == Some(true) {
+        mut call: impl FnMut() -> HostResult<usize>,
+    ) -> HostResult<usize> {
+        let mode = self.mode();
+        if mode == NONBLOCKING {
             let mut fds = [PollFd::from_borrowed_fd(fd, ready)];
-            if poll(&mut fds, Some(&Timespec::default())).map_err(failed)? == 0 {
-                return Err(failed(Errno::AGAIN));
+            if poll(&mut fds, Some(&Timespec::default()))? == 0 {
+                return Err(Errno::AGAIN.into());
             }
         }
         loop {
             match call() {
-                Ok(transferred) => return Ok(transferred as u64),
-                Err(Errno::AGAIN) if self.nonblocking == Some(false) => {
-                    poll(&mut [PollFd::from_borrowed_fd(fd, ready)], None).map_err(failed)?;
+                Err(error) if error == Errno::AGAIN.into() && mode == BLOCKING => {
+                    poll(&mut [PollFd::from_borrowed_fd(fd, ready)], None)?;
                 }
-                Err(errno) => return Err(failed(errno)),
+                outcome => return outcome,
             }
         }
     }
 
-    fn file_type(fd: BorrowedFd<'_>, mode: u32) -> FileType {
-        match HostFileType::from_raw_mode(mode) {
-            // Guests take a character device for a terminal; `/dev/null` is none.
-            HostFileType::CharacterDevice if rustix::termios::isatty(fd) => {
-                FileType::CharacterDevice
-            }
-            HostFileType::RegularFile => FileType::RegularFile,
-            HostFileType::Directory => FileType::Directory,
-            HostFileType::BlockDevice => FileType::BlockDevice,
-            HostFileType::Socket => FileType::SocketStream,
-            HostFileType::Fifo => FileType::Pipe,
-            _ => FileType::Unknown,
+    pub(super) fn read(&self, bufs: &mut [IoSliceMut<'_>], place: Place) -> HostResult<usize> {
+        if place != Place::Position {
+            return transfer::read_into(self.placed()?, bufs, place);
         }
-    }
-}
-
-#[async_trait]
-impl WasiFile for Stream {
-    fn as_any(&self) -> &dyn Any {
-        self
+        let Some(fd) = self.fd() else { return Ok(0) };
+        self.transfer(fd, PollFlags::IN, || transfer::read_into(fd, bufs, place))
     }
 
-    fn pollable(&self) -> Option<BorrowedFd<'_>> {
-        self.fd()
-    }
-
-    fn isatty(&self) -> bool {
-        self.fd().is_some_and(rustix::termios::isatty)
-    }
-
-    async fn get_filetype(&self) -> Result<FileType, Error> {
-        let Some(fd) = self.fd() else { return Ok(FileType::Unknown) };
-        let stat = rustix::fs::fstat(fd).map_err(failed)?;
-        Ok(Stream::file_type(fd, stat.st_mode))
-    }
-
-    async fn get_filestat(&self) -> Result<Filestat, Error> {
+    pub(super) fn write(&self, bufs: &[IoSlice<'_>], place: Place) -> HostResult<usize> {
+        if place != Place::Position {
+            return transfer::write_from(self.placed()?, bufs, place);
+        }
         let Some(fd) = self.fd() else {
-            return Ok(Filestat {
-                device_id: 0,
-                inode: 0,
-                filetype: FileType::Unknown,
-                nlink: 0,
-                size: 0,
-                atim: None,
-                mtim: None,
-                ctim: None,
-            });
+            let all = bufs.iter().fold(0_usize, |all, buf| all.saturating_add(buf.len()));
+            return Ok(all.min(MOST));
         };
-        let stat = rustix::fs::fstat(fd).map_err(failed)?;
-        Ok(Filestat {
-            device_id: stat.st_dev,
-            inode: stat.st_ino,
-            filetype: Stream::file_type(fd, stat.st_mode),
-            nlink: stat.st_nlink,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            atim: time(stat.st_atime, stat.st_atime_nsec),
-            mtim: time(stat.st_mtime, stat.st_mtime_nsec),
-            ctim: time(stat.st_ctime, stat.st_ctime_nsec),
-        })
+        if self.mode() == NONBLOCKING {
+            let _alone = match self.writing.try_lock() {
+                Ok(alone) => alone,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return Err(Errno::AGAIN.into()),
+            };
+            // More could block however much room there is.
+            let Some(first) = bufs.iter().find(|buf| !buf.is_empty()) else { return Ok(0) };
+            let first = IoSlice::new(&first[..first.len().min(PIPE_ROOM)]);
+            return self.transfer(fd, PollFlags::OUT, || transfer::write_from(fd, &[first], place));
+        }
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.transfer(fd, PollFlags::OUT, || transfer::write_from(fd, bufs, place))
     }
 
-    async fn get_fdflags(&self) -> Result<FdFlags, Error> {
-        let Some(fd) = self.fd() else { return Ok(FdFlags::empty()) };
-        let mut flags = rustix::fs::fcntl_getfl(fd).map(fd_flags).map_err(failed)?;
-        if let Some(nonblocking) = self.nonblocking {
-            flags.set(FdFlags::NONBLOCK, nonblocking);
+    pub(super) fn seek(&self, to: SeekFrom) -> HostResult<u64> {
+        Ok(rustix::fs::seek(self.placed()?, to)?)
+    }
+
+    pub(super) fn advise(&self, offset: u64, len: u64, advice: Advice) -> HostResult<()> {
+        Ok(rustix::fs::fadvise(self.placed()?, offset, NonZeroU64::new(len), advice)?)
+    }
+
+    pub(super) fn kind(&self) -> HostResult<FileKind> {
+        Ok(self.stat()?.kind)
+    }
+
+    pub(super) fn stat(&self) -> HostResult<Filestat> {
+        let Some(fd) = self.fd() else { return Ok(Filestat::NOWHERE) };
+        let mut stat = Filestat::from(rustix::fs::fstat(fd)?);
+        // Guests take a character device for a terminal; `/dev/null` is none.
+        if stat.kind == FileKind::CharacterDevice && !rustix::termios::isatty(fd) {
+            stat.kind = FileKind::Unknown;
+        }
+        Ok(stat)
+    }
+
+    pub(super) fn flags(&self) -> HostResult<StatusFlags> {
+        let Some(fd) = self.fd() else { return Ok(StatusFlags::default()) };
+        let mut flags = StatusFlags::of_host(rustix::fs::fcntl_getfl(fd)?);
+        match self.mode() {
+            AS_IT_IS => {}
+            mode => flags.nonblock = mode == NONBLOCKING,
         }
         Ok(flags)
     }
 
-    async fn set_fdflags(&mut self, flags: FdFlags) -> Result<(), Error> {
-        // The other flags are how the stream was opened, and not the guest's to change.
-        self.nonblocking = Some(flags.contains(FdFlags::NONBLOCK));
-        Ok(())
+    /// Sets whether it blocks. The other flags are how the stream was opened, and not the guest's to change.
+    pub(super) fn set_flags(&self, flags: StatusFlags) {
+        let mode = if flags.nonblock { NONBLOCKING } else { BLOCKING };
+        self.mode.store(mode, Ordering::Relaxed);
     }
 
-    async fn datasync(&self) -> Result<(), Error> {
-        self.sync().await
-    }
-
-    async fn sync(&self) -> Result<(), Error> {
+    pub(super) fn sync(&self) -> HostResult<()> {
         match self.fd().map(rustix::fs::fdatasync) {
             // Pipes, sockets and terminals have nothing to wait for.
             None | Some(Ok(()) | Err(Errno::INVAL | Errno::ROFS)) => Ok(()),
-            Some(Err(errno)) => Err(failed(errno)),
+            Some(Err(errno)) => Err(errno.into()),
         }
     }
-
-    async fn read_vectored<'a>(&self, bufs: &mut [IoSliceMut<'a>]) -> Result<u64, Error> {
-        let Some(fd) = self.fd() else { return Ok(0) };
-        self.transfer(fd, PollFlags::IN, || rustix::io::readv(fd, bufs))
-    }
-
-    async fn read_vectored_at<'a>(
-        &self,
-        bufs: &mut [IoSliceMut<'a>],
-        offset: u64,
-    ) -> Result<u64, Error> {
-        let Some(fd) = self.fd() else { return Err(failed(Errno::SPIPE)) };
-        rustix::io::preadv(fd, bufs, offset).map(|read| read as u64).map_err(failed)
-    }
-
-    async fn write_vectored<'a>(&self, bufs: &[IoSlice<'a>]) -> Result<u64, Error> {
-        let Some(fd) = self.fd() else { return Ok(bufs.iter().map(|buf| buf.len() as u64).sum()) };
-        if self.nonblocking == Some(true) {
-            let _alone = match self.writing.try_lock() {
-                Ok(alone) => alone,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Err(failed(Errno::AGAIN)),
-            };
-            // More could block however much room there is.
-            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
-            let first = &first[..first.len().min(PIPE_ROOM)];
-            return self.transfer(fd, PollFlags::OUT, || rustix::io::write(fd, first));
-        }
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.transfer(fd, PollFlags::OUT, || rustix::io::writev(fd, bufs))
-    }
-
-    async fn write_vectored_at<'a>(&self, bufs: &[IoSlice<'a>], offset: u64) -> Result<u64, Error> {
-        let Some(fd) = self.fd() else { return Err(failed(Errno::SPIPE)) };
-        rustix::io::pwritev(fd, bufs, offset).map(|written| written as u64).map_err(failed)
-    }
-
-    async fn seek(&self, position: SeekFrom) -> Result<u64, Error> {
-        let Some(fd) = self.fd() else { return Err(failed(Errno::SPIPE)) };
-        let position = match position {
-            SeekFrom::Start(offset) => rustix::fs::SeekFrom::Start(offset),
-            SeekFrom::End(offset) => rustix::fs::SeekFrom::End(offset),
-            SeekFrom::Current(offset) => rustix::fs::SeekFrom::Current(offset),
-        };
-        rustix::fs::seek(fd, position).map_err(failed)
-    }
-
-    fn num_ready_bytes(&self) -> Result<u64, Error> {
-        // What cannot tell, such as `/dev/null`, has nothing.
-        Ok(self.fd().and_then(|fd| rustix::io::ioctl_fionread(fd).ok()).unwrap_or(0))
-    }
-}
-
-fn time(seconds: impl TryInto<u64>, nanos: impl TryInto<u32>) -> Option<SystemTime> {
-    let since = Duration::new(seconds.try_into().ok()?, nanos.try_into().ok()?);
-    SystemTime::UNIX_EPOCH.checked_add(since)
 }

@@ -1,6 +1,8 @@
 //! Files by descriptor: reading, writing, positions, sizes, times, flags, renumbering, listings.
 
-use crate::guest::{Arg, BADF, Guest, NAMETOOLONG, NOTDIR, NOTSUP, OK, READ, WRITE, temp};
+use crate::guest::{
+    Arg, BADF, Guest, INVAL, NAMETOOLONG, NODEV, NOTDIR, NOTSUP, OK, READ, WRITE, temp,
+};
 use std::fs;
 
 #[test]
@@ -97,8 +99,113 @@ fn what_a_file_is() {
         guest.writes(name, &[fd], &[]);
     }
     guest.writes("fd_advise", &[fd, 0, 0, 1], &[]);
-    guest.fails("fd_allocate", &[fd, 0, 10], NOTSUP);
-    guest.fails("fd_fdstat_set_rights", &[fd, 0, 0], NOTSUP);
+}
+
+#[test]
+fn room_is_reserved_and_the_file_grows() {
+    let dir = temp();
+    fs::write(dir.path().join("f"), "12345").expect("written");
+    let mut guest = Guest::in_dir(dir.path());
+    let fd = guest.open("f", 0, READ | WRITE).expect("opens");
+    guest.writes("fd_allocate", &[fd, 0, 3], &[]);
+    assert_eq!(fs::read(dir.path().join("f")).expect("there"), b"12345");
+    guest.writes("fd_allocate", &[fd, 4, 4], &[]);
+    assert_eq!(fs::read(dir.path().join("f")).expect("there"), b"12345\0\0\0");
+    guest.fails("fd_allocate", &[fd, 0, 0], INVAL);
+    guest.fails("fd_allocate", &[fd, -1, 1], INVAL);
+    guest.fails("fd_allocate", &[1, 0, 1], NODEV);
+    guest.fails("fd_allocate", &[3, 0, 1], BADF);
+    // Made with this call, and open for reading all the same.
+    let fd = guest.open("new", 1, READ).expect("made");
+    guest.fails("fd_allocate", &[fd, 0, 1], BADF);
+}
+
+#[test]
+fn writing_may_wait_for_the_disk() {
+    let dir = temp();
+    let mut guest = Guest::in_dir(dir.path());
+    // For data, in reading, or for all: the host waits for all.
+    for fdflags in [2, 8, 16, 18] {
+        let fd = guest.open_with(3, 0, "f", 1, READ | WRITE, fdflags).expect("opens");
+        assert_eq!(guest.write(fd, b"x"), Ok(1));
+        assert_eq!(guest.call("fd_fdstat_get", &[fd, 0x200]), OK);
+        assert_eq!(guest.get(0x202, 2), [18, 0], "{fdflags}");
+        // What was asked for and what is can be said again.
+        guest.writes("fd_fdstat_set_flags", &[fd, fdflags], &[]);
+        guest.writes("fd_fdstat_set_flags", &[fd, 18 | 4], &[]);
+        assert_eq!(guest.call("fd_fdstat_get", &[fd, 0x200]), OK);
+        assert_eq!(guest.get(0x202, 2), [18 | 4, 0], "{fdflags}");
+    }
+    let fd = guest.open("f", 0, WRITE).expect("opens");
+    guest.fails("fd_fdstat_set_flags", &[fd, 2], INVAL);
+}
+
+#[test]
+fn a_file_is_emptied_and_appended_to() {
+    let dir = temp();
+    fs::write(dir.path().join("f"), "12345").expect("written");
+    let mut guest = Guest::in_dir(dir.path());
+    let fd = guest.open_with(3, 0, "f", 8, WRITE, 1).expect("opens");
+    assert_eq!(guest.write(fd, b"ab"), Ok(2));
+    assert_eq!(guest.call("fd_seek", &[fd, 0, 0, 0x130]), OK);
+    assert_eq!(guest.write(fd, b"c"), Ok(1));
+    assert_eq!(fs::read(dir.path().join("f")).expect("there"), b"abc");
+}
+
+#[test]
+fn a_read_fills_more_than_one_buffer() {
+    let dir = temp();
+    fs::write(dir.path().join("f"), "0123456789").expect("written");
+    let mut guest = Guest::in_dir(dir.path());
+    let fd = guest.open("f", 0, READ).expect("opens");
+    for (index, (address, len)) in [(0x308, 3), (0, 0), (0x300, 4), (0x310, 9)].iter().enumerate() {
+        guest.put_iovec(0x100 + 8 * index, *address, *len);
+    }
+    let all: &[(usize, &[u8])] =
+        &[(0x308, b"012"), (0x300, b"3456"), (0x310, b"789"), (0x130, &[10, 0, 0, 0])];
+    // Of a memory that threads share the first.
+    let first: &[(usize, &[u8])] = &[(0x308, b"012"), (0x130, &[3, 0, 0, 0])];
+    let expected = if crate::SHARED { first } else { all };
+    guest.writes("fd_pread", &[fd, 0x100, 4, 0, 0x130], expected);
+    guest.writes("fd_read", &[fd, 0x100, 4, 0x130], expected);
+
+    // The last two overlap: the first gets what there is.
+    guest.put_iovec(0x118, 0x302, 9);
+    guest.writes("fd_pread", &[fd, 0x100, 4, 0, 0x130], first);
+    // All are checked before anything is read.
+    guest.put_iovec(0x108, 0x1_FFFF, 2);
+    assert!(guest.try_call("fd_pread", &[fd, 0x100, 4, 0, 0x130]).is_err() || crate::SHARED);
+}
+
+#[test]
+fn a_descriptor_gets_the_lowest_free_number() {
+    let dir = temp();
+    fs::write(dir.path().join("f"), "x").expect("written");
+    let mut guest = Guest::in_dir(dir.path());
+    for expected in [4, 5, 6] {
+        assert_eq!(guest.open("f", 0, READ), Ok(expected));
+    }
+    guest.writes("fd_close", &[5], &[]);
+    guest.writes("fd_close", &[0], &[]);
+    assert_eq!(guest.open("f", 0, READ), Ok(0));
+    assert_eq!(guest.read(0, 9), Ok(b"x".to_vec()));
+    assert_eq!(guest.open("f", 0, READ), Ok(5));
+    assert_eq!(guest.open("f", 0, READ), Ok(7));
+}
+
+#[test]
+fn a_directory_goes_to_the_disk_and_tells_its_times() {
+    let dir = temp();
+    let mut guest = Guest::in_dir(dir.path());
+    guest.writes("fd_sync", &[3], &[]);
+    guest.writes("fd_datasync", &[3], &[]);
+    guest.writes("fd_filestat_set_times", &[3, 1_500_000_000, 2_500_000_000, 5], &[]);
+    assert_eq!(guest.call("fd_filestat_get", &[3, 0x300]), OK);
+    assert_eq!((guest.u64(0x328), guest.u64(0x330)), (1_500_000_000, 2_500_000_000));
+    // Nobody sets when it was last changed.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("later");
+    let changed = std::time::Duration::from_nanos(guest.u64(0x338));
+    assert!(now.abs_diff(changed) < std::time::Duration::from_secs(3600), "{changed:?}");
 }
 
 #[test]

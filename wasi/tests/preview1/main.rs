@@ -14,6 +14,7 @@ mod paths;
 mod poll;
 mod proc;
 mod read_only;
+mod rights;
 mod sockets;
 mod streams;
 mod unstable;

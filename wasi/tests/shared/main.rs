@@ -24,6 +24,8 @@ mod poll;
 mod proc;
 #[path = "../preview1/read_only.rs"]
 mod read_only;
+#[path = "../preview1/rights.rs"]
+mod rights;
 #[path = "../preview1/sockets.rs"]
 mod sockets;
 #[path = "../preview1/streams.rs"]

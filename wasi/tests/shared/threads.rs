@@ -1,6 +1,6 @@
 //! `WasiThreads` as an embedder uses it.
 
-use crate::guest::temp;
+use crate::guest::{AGAIN, Guest, temp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wrun_runtime::{Engine, Error, ErrorKind, Linker, Module, Result, Store};
@@ -122,6 +122,15 @@ fn threads_have_descriptors_in_common() {
         (call $wake (i32.const 0))"#;
     assert_eq!(run_with(builder.build(), 1, main, thread).expect("main returns"), 0);
     assert_eq!(std::fs::read(dir.path().join("a")).expect("made"), b"a");
+}
+
+#[test]
+fn one_thread_sets_flags_for_all() {
+    let (stdin, _input) = std::io::pipe().expect("a pipe");
+    let ctx = WasiCtx::builder().stdin(stdin).build();
+    let (mut one, mut other) = (Guest::new(ctx.clone()), Guest::new(ctx));
+    one.writes("fd_fdstat_set_flags", &[0, 4], &[]);
+    assert_eq!(other.read(0, 9), Err(AGAIN));
 }
 
 #[test]
