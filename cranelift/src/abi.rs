@@ -97,6 +97,18 @@ impl Abi {
         signature
     }
 
+    /// The signature of the code that goes on in a function of a type and convention from one of its loops on: what the
+    /// function has for its parameters is the address of its state. Results are the function's.
+    pub(crate) fn loop_signature(&self, ty: &FuncType, convention: Convention) -> ir::Signature {
+        let mut signature = self.signature_of(ty, convention);
+        let contexts = match convention {
+            Convention::Native => 2,
+            Convention::Internal => 1,
+        };
+        signature.params.splice(contexts..contexts + ty.params().len(), [AbiParam::new(POINTER)]);
+        signature
+    }
+
     /// Signature of a libcall: parameter 0 is the context.
     pub(crate) fn libcall_signature(&self, libcall: Libcall) -> ir::Signature {
         let param = |ty| match ty {

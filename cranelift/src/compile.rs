@@ -13,14 +13,14 @@ use std::{
 
 use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa};
 use cranelift_frontend::FunctionBuilderContext;
-use wrun_module::{CompileError, CompiledFunc, FuncIndex, FuncType, ParsedModule, Progress};
+use wrun_module::{CompileError, CompiledFunc, FuncIndex, FuncType, ParsedModule, Progress, Tier};
 
 use crate::{
     abi::Abi,
     env::ModuleEnv,
     func::{Failure, compiled_func},
     trampoline::{self, Trampoline},
-    translate,
+    translate::{self, Form},
 };
 
 /// Below this many bytes of code a module is compiled by one thread: that takes about a millisecond, and waking the
@@ -59,7 +59,7 @@ pub(crate) fn compile_module(
     let parallel = order.iter().map(|&position| size(position)).sum::<u64>() >= PARALLEL_FROM;
     let (compiled, times) = run(&order, parallel, progress, &|worker, position| {
         let result = match position.checked_sub(bodies.len()) {
-            None => worker.function(isa, env, position),
+            None => worker.function(isa, env, position, Form::Whole(Tier::Optimised)),
             Some(position) => match position.checked_sub(first_adapter) {
                 None => worker.trampoline(isa, &env.abi, trampolines, position),
                 Some(adapter) => worker.adapter(isa, env, adapters[adapter]),
@@ -157,23 +157,22 @@ impl Worker {
         }
     }
 
-    /// Compiles the function at a position.
+    /// Compiles the function at a position, in one of its forms.
     pub(crate) fn function(
         &mut self,
         isa: &dyn TargetIsa,
         env: &ModuleEnv<'_>,
         position: usize,
+        form: Form,
     ) -> Result<CompiledFunc, Failure> {
         self.context.clear();
         let start = Instant::now();
         let func = &mut self.context.func;
-        let uses_heap =
-            translate::translate(env, position, &mut self.frontend, func).map_err(|error| {
-                match error {
-                    CompileError::TooLarge(_) => Failure::TooLarge,
-                    CompileError::Function { reason, .. } => Failure::Other(reason),
-                    error => Failure::Other(error.to_string()),
-                }
+        let uses_heap = translate::translate(env, position, form, &mut self.frontend, func)
+            .map_err(|error| match error {
+                CompileError::TooLarge(_) => Failure::TooLarge,
+                CompileError::Function { reason, .. } => Failure::Other(reason),
+                error => Failure::Other(error.to_string()),
             })?;
         self.times.translate += start.elapsed();
         Ok(CompiledFunc { uses_heap, ..self.generate(isa)? })

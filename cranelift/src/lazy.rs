@@ -14,6 +14,7 @@ use crate::{
     env::ModuleEnv,
     link::placement,
     target,
+    translate::Form,
     unwind::UnwindTarget,
 };
 
@@ -52,12 +53,14 @@ impl LazyFunctions {
         }
     }
 
-    /// Lends a worker to `work`.
-    fn with_worker<R>(&self, work: impl FnOnce(&mut Worker) -> R) -> R {
+    /// Lends a worker to `work`. What failed leaves half a function in it, so that it is not used again.
+    fn with_worker<R, E>(&self, work: impl FnOnce(&mut Worker) -> Result<R, E>) -> Result<R, E> {
         let free = || self.workers.lock().expect("no thread panics while it holds the lock");
         let mut worker = free().pop().unwrap_or_else(Worker::new);
         let result = work(&mut worker);
-        free().push(worker);
+        if result.is_ok() {
+            free().push(worker);
+        }
         result
     }
 }
@@ -69,15 +72,14 @@ impl FunctionCompiler for LazyFunctions {
 
     fn compile(&self, position: usize, tier: Tier) -> Result<CompiledFunc, CompileError> {
         let env = self.surroundings.borrow_dependent();
-        self.with_worker(|worker| worker.function(self.isa(tier), env, position))
+        self.with_worker(|worker| worker.function(self.isa(tier), env, position, Form::Whole(tier)))
             .map_err(|failure| explain(env.module, position, failure))
     }
 
     fn compile_loop(&self, position: usize, offset: u32) -> Result<CompiledFunc, CompileError> {
-        Err(CompileError::Function {
-            func: self.module().defined_func(position).0.to_string(),
-            reason: format!("cannot be entered at its loop at offset {offset:#x}"),
-        })
+        let (env, form) = (self.surroundings.borrow_dependent(), Form::FromLoop(offset));
+        self.with_worker(|worker| worker.function(&*self.optimised, env, position, form))
+            .map_err(|failure| explain(env.module, position, failure))
     }
 
     fn placement(&self, tier: Tier) -> Placement {

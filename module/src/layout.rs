@@ -144,6 +144,12 @@ pub mod memory {
     pub const LENGTH: u32 = 8;
 }
 
+/// What code of the baseline tier says with the libcall [`hot`](crate::Libcall::hot).
+pub mod hot {
+    /// Instead of a loop's offset: it was a call that the function counted.
+    pub const CALL: u32 = u32::MAX;
+}
+
 /// A value outside generated code's registers: an argument or result of a dynamic call, a result behind the first
 /// one, or a global. Every type takes the same room, so that slot `i` lies at `i * SIZE`. Integers and floats lie in
 /// the first bytes in little-endian order; what is behind them is undefined.

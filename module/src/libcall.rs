@@ -72,10 +72,11 @@ macro_rules! for_each_libcall {
             throw_ref(exception: i32);
             /// Says that the function at a position among those that the module defines has been called often since it was
             /// compiled without optimisation. Its counter has gone below zero.
-            function_hot(position: i32);
-            /// As `function_hot`, of the loop whose instruction is at `offset` in the function's body. Gives the address of code
-            /// that goes on from there, or 0 when there is none (yet).
-            loop_hot(position: i32, offset: i32) -> i64;
+            ///
+            /// `offset` says what it counted last: a round of the loop whose instruction is there in the function's body, or a call
+            /// of the function ([`hot::CALL`](crate::layout::hot::CALL)). For a loop it gives the address of code that goes on from
+            /// there; 0 when there is none (yet), and for calls.
+            hot(position: i32, offset: i32) -> i64;
         }
     };
 }

@@ -16,13 +16,15 @@ pub struct LazyOptions {
     pub first_tier: Option<Tier>,
     /// Calls and rounds of loops after which a function is hot.
     pub hot_after: u32,
+    /// Whether hot functions are optimised in the background. Otherwise the program waits for it.
+    pub background: bool,
     /// Whether functions are compiled before they are called, where processors are idle.
     pub ahead: bool,
 }
 
 impl Default for LazyOptions {
     fn default() -> Self {
-        Self { first_tier: None, hot_after: 3000, ahead: true }
+        Self { first_tier: None, hot_after: 3000, background: true, ahead: true }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{env, fs, process::ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use spec_testsuite::{ExpectedFailures, File, files, reason};
-use wrun_runtime::{Config, Engine, LazyOptions, MemoryStyle, Module, OptLevel, Result};
+use wrun_runtime::{Config, Engine, LazyOptions, MemoryStyle, Module, OptLevel, Result, Tier};
 use wrun_wast::{Options, ScriptReport, run_script};
 
 /// How the engine is set up for a trial.
@@ -72,7 +72,10 @@ impl Configuration {
             }
             Self::Lazy => {
                 let mut lazy = LazyOptions::default();
+                // Every function goes through both tiers, and every loop is left in its third round or so.
+                lazy.first_tier = Some(Tier::Baseline);
                 lazy.hot_after = 2;
+                lazy.background = false;
                 config.lazy(Some(lazy));
             }
             Self::Default | Self::RoundTrip => {}

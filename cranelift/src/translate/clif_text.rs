@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use cranelift_codegen::ir;
 use cranelift_frontend::FunctionBuilderContext;
-use wrun_module::{CompileError, CompileOptions, ParsedModule};
+use wrun_module::{CompileError, CompileOptions, ParsedModule, Tier};
 
-use super::translate;
+use super::{Form, translate};
 use crate::{env::ModuleEnv, target};
 
 /// The target that text is made for, whatever the host is.
@@ -26,7 +26,7 @@ pub fn clif_text(
     let mut text = String::new();
     for position in 0..module.bodies.len() {
         let mut func = ir::Function::new();
-        translate(&env, position, &mut frontend, &mut func)?;
+        translate(&env, position, Form::Whole(Tier::Optimised), &mut frontend, &mut func)?;
         cranelift_codegen::verify_function(&func, &*isa).map_err(|errors| {
             let index = module.defined_func(position);
             CompileError::Function {

@@ -36,16 +36,21 @@ impl<'m> FuncTranslator<'_, 'm> {
     pub(super) fn visit_loop(&mut self, blockty: BlockType) {
         let (params, _) = self.block_type(blockty);
         let header = self.create_block(params);
+        self.keep_operands(params.len());
         self.with_block_args(params, |builder, args| builder.ins().jump(header, args));
+        self.enter_loop(header, params);
         self.builder.switch_to_block(header);
         self.push_frame(FrameKind::Loop { header }, blockty);
         self.truncate(self.height() - params.len());
         self.push_block_params(header);
+        self.fetch_operands();
+        self.count_round();
     }
 
     pub(super) fn visit_if(&mut self, blockty: BlockType) {
         let condition = self.pop_condition();
         let (params, results) = self.block_type(blockty);
+        self.keep_operands(params.len());
         let then = self.builder.create_block();
         if self.hint() == Some(false) {
             self.builder.set_cold_block(then);
@@ -89,9 +94,11 @@ impl<'m> FuncTranslator<'_, 'm> {
                 self.builder.change_jump_destination(branch, exit, otherwise);
                 self.builder.seal_block(otherwise);
                 self.builder.switch_to_block(otherwise);
+                self.fetch_operands();
             }
             ElseEdge::ToBlock(otherwise, params) => {
                 self.builder.switch_to_block(otherwise);
+                self.fetch_operands();
                 self.push_all(&params);
             }
         }
@@ -126,10 +133,12 @@ impl<'m> FuncTranslator<'_, 'm> {
             self.builder.switch_to_block(exit);
             self.truncate(frame.height);
             self.push_block_params(exit);
+            self.fetch_operands();
             self.reachable = true;
         } else if !self.reachable {
             self.truncate(frame.height);
         }
+        self.drop_operands();
         if self.frames.is_empty() && self.reachable {
             self.visit_return();
         }
@@ -254,6 +263,7 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     pub(super) fn push_frame(&mut self, kind: FrameKind, blockty: BlockType) {
         let (params, results) = self.block_type(blockty);
+        self.keep_operands(params.len());
         let height = self.height() - params.len();
         self.frames.push(Frame { kind, params, results, height, exit: None, exit_used: false });
     }

@@ -20,15 +20,18 @@ use cranelift_codegen::{
     },
     isa::TargetFrontendConfig,
 };
-use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, FunctionBuilderContext};
 use target_lexicon::PointerWidth;
 use wrun_module::{FuncIndex, FuncType, Libcall, TypeIndex, ValType};
 
 use super::{
+    Form,
     address::Addresses,
     context::{Context, slot_region},
     frame::Frame,
-    traced::{Traced, declare_local},
+    local::Locals,
+    tiering::Tiering,
+    traced::Traced,
 };
 use crate::{abi::Convention, env::ModuleEnv};
 
@@ -42,6 +45,8 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) ty: &'m FuncType,
     /// Where results behind the first go, in a native function with several.
     pub(super) out_pointer: Option<Value>,
+    /// The caller's context, in a native function.
+    pub(super) caller_vmctx: Option<Value>,
     /// The instance's context, and what has been loaded from it once and for all.
     pub(super) context: Context,
     /// Where indices of memory lie.
@@ -68,6 +73,10 @@ pub(super) struct FuncTranslator<'f, 'm> {
     pub(super) catching_funcs: HashMap<FuncRef, FuncRef>,
     /// Which values the collector has to know of.
     pub(super) traced: Traced,
+    /// How the locals are held.
+    pub(super) locals: Locals,
+    /// What the code does for there being several forms of it.
+    pub(super) tiering: Tiering,
     /// The function's branch hints that are not behind it yet.
     hints: &'m [(FuncIndex, u32, bool)],
     /// Offset of the instruction in the body.
@@ -81,10 +90,11 @@ pub(super) struct FuncTranslator<'f, 'm> {
 }
 
 impl<'f, 'm> FuncTranslator<'f, 'm> {
-    /// A translator at the beginning of the function: parameters are in their locals, the outermost frame is open.
+    /// A translator at the beginning of the function: the outermost frame is open, no local is declared.
     pub(super) fn new(
         env: &'m ModuleEnv<'m>,
         index: FuncIndex,
+        form: Form,
         frontend: &'f mut FunctionBuilderContext,
         func: &'f mut ir::Function,
     ) -> Self {
@@ -101,20 +111,23 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             Convention::Native => 2,
             Convention::Internal => 1,
         };
-        let mut traced = Traced::default();
-        for (position, &ty) in ty.params().iter().enumerate() {
-            let value = builder.block_params(entry)[first_param + position];
-            let local = declare_local(&mut builder, &mut traced, ty);
-            builder.def_var(local, value);
-        }
         let params = builder.block_params(entry);
-        let out_pointer = params.get(first_param + ty.params().len()).copied();
         let context = Context::new(entry, params[0], env.module.info.memories.len());
+        let caller_vmctx = params[..first_param].get(1).copied();
+        let params: Vec<Value> = params[first_param..].to_vec();
+        let num_params = match form {
+            Form::Whole(_) => ty.params().len(),
+            Form::FromLoop(_) => 1,
+        };
+        let out_pointer = params.get(num_params).copied();
+        let position = index.index() - env.module.info.num_imported_funcs as usize;
+        let tiering = Tiering::new(form, position, &mut builder, &params);
         Self {
             builder,
             env,
             ty,
             out_pointer,
+            caller_vmctx,
             context,
             addresses: Addresses::default(),
             frames: vec![Frame::function(ty.results())],
@@ -127,25 +140,14 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
             open_tries: 0,
             catching_signatures: HashMap::new(),
             catching_funcs: HashMap::new(),
-            traced,
+            traced: Traced::new(matches!(form, Form::FromLoop(_))),
+            locals: Locals::new(params),
+            tiering,
             hints: env.module.branch_hints(index),
             position_in_body: 0,
             stack: Vec::new(),
             block_args: Vec::new(),
             refused: None,
-        }
-    }
-
-    /// Declares the next `count` locals.
-    ///
-    /// They begin as zero without any instruction here: the frontend gives a variable that is read before it is
-    /// written a zero in the entry block, so that only locals whose first value matters cost anything.
-    pub(super) fn declare_locals(&mut self, count: u32, ty: wasmparser::ValType) {
-        let Some(ty) = self.env.module.info.body_val_type(ty) else {
-            return self.refuse("local of an unknown type");
-        };
-        for _ in 0..count {
-            declare_local(&mut self.builder, &mut self.traced, ty);
         }
     }
 
@@ -190,11 +192,6 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         self.builder.func.dfg.value_type(value)
     }
 
-    /// The variable of a local.
-    pub(super) fn local(&self, index: u32) -> Variable {
-        Variable::from_u32(index)
-    }
-
     /// Number of values on the stack.
     pub(super) fn height(&self) -> usize {
         self.stack.len()
@@ -233,6 +230,16 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
     /// Pushes the parameters of a block that was made with their types.
     pub(super) fn push_block_params(&mut self, block: ir::Block) {
         self.stack.extend_from_slice(self.builder.func.dfg.block_params(block));
+    }
+
+    /// The value at a position of the stack, counted from the bottom, in the form in which it may leave it.
+    pub(super) fn settled_operand(&mut self, position: usize) -> Value {
+        self.settle(self.stack[position])
+    }
+
+    /// Replaces the value at a position of the stack by an equal one.
+    pub(super) fn replace_operand(&mut self, position: usize, value: Value) {
+        self.stack[position] = value;
     }
 
     /// Pops a value as it is: possibly an `i8` for an `i32`, any vector type for a `v128`.

@@ -10,8 +10,9 @@
 //! - `simd`: vectors;
 //! - `gc`: structs, arrays and casts.
 //!
-//! `function` owns the operand stack, `traced` what the collector has to know of it, `context` all access to the instance's
-//! context. Bodies are valid: what
+//! `function` owns the operand stack, `local` the locals, `traced` what the collector has to know of both, `context` all access
+//! to the instance's context. A function has several forms ([`Form`]): `tiering` and `loop_entry` are what sets them
+//! apart. Bodies are valid: what
 //! validation has ruled out is not checked again. Code that cannot be reached is read and thrown away, so that
 //! methods never see it. Nothing recurses over nested blocks.
 
@@ -30,12 +31,15 @@ mod frame;
 mod function;
 mod gc;
 mod integer;
+mod local;
+mod loop_entry;
 mod memory;
 mod reference;
 mod short_range;
 mod simd;
 mod table;
 mod tail_call;
+mod tiering;
 mod traced;
 mod variable;
 mod wide;
@@ -43,11 +47,21 @@ mod wide;
 use cranelift_codegen::ir::{self, SourceLoc, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
-use wrun_module::{CompileError, FuncIndex};
+use wrun_module::{CompileError, FuncIndex, Tier};
 
 pub use self::clif_text::clif_text;
 use self::{dispatch::Dispatch, function::FuncTranslator};
 use crate::env::ModuleEnv;
+
+/// Which code is made of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The function.
+    Whole(Tier),
+    /// What is left of it from the beginning of the loop on whose instruction is at this offset of the body, optimised:
+    /// what [`FunctionCompiler::compile_loop`](wrun_module::FunctionCompiler::compile_loop) describes.
+    FromLoop(u32),
+}
 
 /// Translates the function whose body is at `position` of the module's bodies into `func`, which is empty.
 ///
@@ -60,14 +74,22 @@ use crate::env::ModuleEnv;
 pub(crate) fn translate(
     env: &ModuleEnv<'_>,
     position: usize,
+    form: Form,
     frontend: &mut FunctionBuilderContext,
     func: &mut ir::Function,
 ) -> Result<bool, CompileError> {
     let index = env.module.defined_func(position);
     func.name = UserFuncName::user(0, index.0);
-    func.signature = env.abi.signature(env.module, index);
-    let mut translator = FuncTranslator::new(env, index, frontend, func);
+    func.signature = match form {
+        Form::Whole(_) => env.abi.signature(env.module, index),
+        Form::FromLoop(_) => {
+            let convention = env.abi.convention(&env.module.info, index);
+            env.abi.loop_signature(env.module.func_type(index), convention)
+        }
+    };
+    let mut translator = FuncTranslator::new(env, index, form, frontend, func);
     translate_body(&mut translator, &env.module.bodies[position])
+        .and_then(|()| translator.end_tiering())
         .map_err(|reason| CompileError::Function { func: func_label(env, index), reason })?;
     let uses_heap = translator.context.uses_heap();
     translator.finish();
@@ -88,10 +110,14 @@ fn translate_body(
     body: &FunctionBody<'_>,
 ) -> Result<(), String> {
     let malformed = |error: wasmparser::Error| error.to_string();
+    let count = body.get_locals_reader().map_err(malformed)?.into_iter();
+    let count = count.map(|local| local.map_or(0, |(count, _)| u64::from(count))).sum();
+    translator.begin_locals(count);
     for local in body.get_locals_reader().map_err(malformed)? {
         let (count, ty) = local.map_err(malformed)?;
         translator.declare_locals(count, ty);
     }
+    translator.count_call();
     let mut reader = body.get_operators_reader().map_err(malformed)?;
     while !reader.eof() {
         if translator.reachable {

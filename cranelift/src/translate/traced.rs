@@ -15,6 +15,7 @@
 //! Addresses made from a reference are good until the next call: none is kept over one.
 
 use cranelift_codegen::ir::{Block, Value};
+use cranelift_entity::EntitySet;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use wrun_module::ValType;
 
@@ -25,16 +26,28 @@ use crate::abi::clif_type;
 /// types that are not traced are among them, as they may become some of a type that is.
 #[derive(Default)]
 pub(super) struct Traced {
+    /// The values that the collector has to know of, where they are asked for ([`Traced::is_mapped`]).
+    mapped: Option<EntitySet<Value>>,
     #[cfg(debug_assertions)]
-    values: cranelift_entity::EntitySet<Value>,
+    values: EntitySet<Value>,
     #[cfg(debug_assertions)]
-    locals: cranelift_entity::EntitySet<Variable>,
+    locals: EntitySet<Variable>,
 }
 
 impl Traced {
+    /// Nothing yet. Whether a value is mapped will be asked for as `ask` says.
+    pub(super) fn new(ask: bool) -> Self {
+        Self { mapped: ask.then(EntitySet::new), ..Self::default() }
+    }
+
+    /// Whether the collector has to know of a value.
+    pub(super) fn is_mapped(&self, value: Value) -> bool {
+        self.mapped.as_ref().is_some_and(|mapped| mapped.contains(value))
+    }
+
     #[inline]
     #[cfg_attr(not(debug_assertions), allow(unused_variables, reason = "nothing is checked"))]
-    fn note(&mut self, value: Value) {
+    pub(super) fn note(&mut self, value: Value) {
         #[cfg(debug_assertions)]
         self.values.insert(value);
     }
@@ -74,6 +87,9 @@ impl FuncTranslator<'_, '_> {
     pub(super) fn trace(&mut self, value: Value, ty: ValType) {
         if ty.is_traced() {
             self.builder.declare_value_needs_stack_map(value);
+            if let Some(mapped) = &mut self.traced.mapped {
+                mapped.insert(value);
+            }
         }
         if is_object(ty) {
             self.traced.note(value);

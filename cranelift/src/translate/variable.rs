@@ -8,21 +8,18 @@ use crate::abi::clif_type;
 
 impl FuncTranslator<'_, '_> {
     pub(super) fn visit_local_get(&mut self, local: u32) {
-        let variable = self.local(local);
-        let value = self.use_local(variable);
+        let value = self.get_local(local);
         self.push(value);
     }
 
     pub(super) fn visit_local_set(&mut self, local: u32) {
         let value = self.pop();
-        let variable = self.local(local);
-        self.def_local(variable, value);
+        self.set_local(local, value);
     }
 
     pub(super) fn visit_local_tee(&mut self, local: u32) {
         let value = self.peek();
-        let variable = self.local(local);
-        self.def_local(variable, value);
+        self.set_local(local, value);
     }
 
     pub(super) fn visit_global_get(&mut self, global: u32) {

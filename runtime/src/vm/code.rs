@@ -363,6 +363,11 @@ impl ActiveCode {
         }
     }
 
+    /// Whether the code at an offset goes on in a loop of a function that its caller began: both frames are one call.
+    pub(super) fn goes_on_for_caller(&self, offset: u32) -> bool {
+        self.record_at(offset).is_some_and(|record| record.goes_on_for_caller())
+    }
+
     /// The offset in the module's binary that the code at an offset comes from.
     pub(crate) fn module_offset(&self, offset: u32) -> Option<u32> {
         match self.record_at(offset) {

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use wrun_module::{DataIndex, ElemIndex, MemoryIndex, TableIndex, TrapCode, for_each_libcall};
+use wrun_module::{
+    DataIndex, ElemIndex, MemoryIndex, TableIndex, TrapCode, for_each_libcall, layout::hot,
+};
 
 use super::{
     activation::{Failure, fail},
@@ -405,26 +407,19 @@ mod work {
         Ok(())
     }
 
-    pub(super) fn function_hot(
-        store: &mut StoreOpaque,
-        instance: usize,
-        position: i32,
-    ) -> Outcome<()> {
-        if let Some(lazy) = store.instance(instance).module().code().lazy() {
-            lazy.function_hot(position as usize);
-        }
-        Ok(())
-    }
-
-    pub(super) fn loop_hot(
+    pub(super) fn hot(
         store: &mut StoreOpaque,
         instance: usize,
         position: i32,
         offset: i32,
     ) -> Outcome<i64> {
-        let lazy = store.instance(instance).module().code().lazy();
-        let code = lazy.and_then(|lazy| lazy.loop_hot(position as usize, offset as u32));
-        Ok(code.unwrap_or(0) as i64)
+        let Some(lazy) = store.instance(instance).module().code().lazy() else { return Ok(0) };
+        let (position, offset) = (position as usize, offset as u32);
+        if offset == hot::CALL {
+            lazy.function_hot(position);
+            return Ok(0);
+        }
+        Ok(lazy.loop_hot(position, offset).unwrap_or(0) as i64)
     }
 
     /// `start..start + len`, when that is inside `0..size`.

@@ -365,11 +365,15 @@ impl StoreOpaque {
     }
 
     fn backtrace(&self, trace: &Trace) -> WasmBacktrace {
+        let mut goes_on_for_caller = false;
         let frames = trace.frames().iter().filter_map(|frame| {
             // The instruction before a return address is the call.
             let pc = frame.pc - usize::from(frame.is_return);
             let module = self.code.module(frame.pc)?;
-            Some((module.clone(), module.code().offset_of(pc)?))
+            let offset = module.code().offset_of(pc)?;
+            let is_shown = !goes_on_for_caller;
+            goes_on_for_caller = module.code().goes_on_for_caller(offset);
+            is_shown.then(|| (module.clone(), offset))
         });
         WasmBacktrace::new(frames, trace.omitted())
     }

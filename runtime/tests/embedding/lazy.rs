@@ -16,6 +16,7 @@ use wrun_runtime::{
 /// An engine that compiles only what is called.
 fn engine() -> Engine {
     let mut options = LazyOptions::default();
+    options.first_tier = Some(Tier::Baseline);
     options.ahead = false;
     Engine::new(Config::new().lazy(Some(options))).unwrap()
 }

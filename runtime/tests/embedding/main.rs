@@ -27,6 +27,7 @@ mod references;
 mod short_ranges;
 mod tail_calls;
 mod threads;
+mod tiers;
 mod traps;
 
 use wrun_runtime::{Engine, Error, Instance, Linker, Module, Store};

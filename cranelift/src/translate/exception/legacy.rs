@@ -85,10 +85,12 @@ impl FuncTranslator<'_, '_> {
                 let landing = landing?;
                 self.builder.seal_block(landing);
                 self.builder.switch_to_block(landing);
+                self.fetch_operands();
                 self.caught_exception()
             }
             FrameKind::Catch(Caught { exception, others }) => {
                 self.builder.switch_to_block(others?);
+                self.fetch_operands();
                 exception?
             }
             _ => return None,

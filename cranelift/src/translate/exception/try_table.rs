@@ -28,6 +28,7 @@ impl FuncTranslator<'_, '_> {
             self.builder.seal_block(handler);
             self.builder.switch_to_block(handler);
             self.truncate(height);
+            self.fetch_operands();
             let has_values = |tag| !self.env.module.info.tag_type(tag).params().is_empty();
             if clause.reference || clause.tag.is_some_and(has_values) {
                 let exception = self.caught_exception();

@@ -147,7 +147,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     /// The value of a field that is given none: zero or null.
-    pub(super) fn default_of(&mut self, storage: StorageType) -> Value {
+    pub(in crate::translate) fn default_of(&mut self, storage: StorageType) -> Value {
         match storage.unpacked() {
             ValType::F32 => self.ins().f32const(0.0),
             ValType::F64 => self.ins().f64const(0.0),

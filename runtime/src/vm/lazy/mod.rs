@@ -290,8 +290,7 @@ impl LazyCode {
         counter.store(self.hot_after, Ordering::Relaxed);
         let mut shared = self.lock();
         if shared.progress.ask_to_optimise(position) {
-            shared.work.add_hot(workers::Hot::Function(position));
-            self.employ(&mut shared);
+            drop(self.request(shared, workers::Hot::Function(position)));
         }
     }
 
@@ -301,19 +300,15 @@ impl LazyCode {
         counter.store(self.hot_after, Ordering::Relaxed);
         let mut shared = self.lock();
         if shared.progress.ask_to_optimise(position) {
-            shared.work.add_hot(workers::Hot::Function(position));
-            self.employ(&mut shared);
+            drop(self.request(shared, workers::Hot::Function(position)));
             return None;
         }
-        match shared.progress.loop_code(position, offset) {
-            Some(code) => Some(self.region.text() + code? as usize),
-            None => {
-                shared.progress.ask_for_loop(position, offset);
-                shared.work.add_hot(workers::Hot::Loop(position, offset));
-                self.employ(&mut shared);
-                None
-            }
+        if shared.progress.loop_code(position, offset).is_none() {
+            shared.progress.ask_for_loop(position, offset);
+            shared = self.request(shared, workers::Hot::Loop(position, offset));
         }
+        let code = shared.progress.loop_code(position, offset)??;
+        Some(self.region.text() + code as usize)
     }
 }
 

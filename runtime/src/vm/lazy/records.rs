@@ -69,6 +69,11 @@ impl Record {
         (offset - self.start < self.len).then_some(self.position)
     }
 
+    /// Whether it goes on in a loop of a function that its caller began.
+    pub(in crate::vm) fn goes_on_for_caller(&self) -> bool {
+        matches!(self.kind, Kind::Loop)
+    }
+
     /// Why the instruction at an offset from `.text` traps.
     pub(in crate::vm) fn trap_at(&self, offset: u32) -> Option<TrapCode> {
         let traps = &self.func.traps;

@@ -162,7 +162,7 @@ global_asm!(
 ///
 /// # Panics
 /// When `f` does.
-fn on_compiler_stack(f: &mut dyn FnMut()) -> Outcome<()> {
+pub(super) fn on_compiler_stack(f: &mut dyn FnMut()) -> Outcome<()> {
     type Call<'f> = (&'f mut dyn FnMut(), std::thread::Result<()>);
     /// # Safety
     /// `argument` is a `Call`.

@@ -13,7 +13,9 @@ use std::{
 
 use wrun_module::Tier;
 
-use super::{LazyCode, Outcome, Shared, progress::State, records::Kind};
+use super::{
+    LazyCode, Outcome, Shared, progress::State, records::Kind, resolver::on_compiler_stack,
+};
 
 /// How long a thread waits for more to do.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -90,9 +92,7 @@ impl LazyCode {
         loop {
             if let Some(hot) = shared.work.hot.pop_front() {
                 drop(shared);
-                if let Err(error) = self.optimise(hot) {
-                    tracing::debug!(%error, ?hot, "left as it is");
-                }
+                self.try_to_optimise(hot);
                 shared = self.lock();
             } else if let Some(position) = shared.work.ahead.pop() {
                 if shared.progress.state(position) == State::Absent {
@@ -117,6 +117,31 @@ impl LazyCode {
         let waited = self.jobs.wait_timeout(shared, PATIENCE);
         let (shared, timeout) = waited.expect("no thread panics while it holds the lock");
         (shared, timeout.timed_out())
+    }
+
+    /// Makes optimised code, or sees to it that somebody does.
+    pub(super) fn request<'l>(
+        self: &'l Arc<Self>,
+        mut shared: MutexGuard<'l, Shared>,
+        hot: Hot,
+    ) -> MutexGuard<'l, Shared> {
+        if self.options.background {
+            shared.work.add_hot(hot);
+            self.employ(&mut shared);
+            return shared;
+        }
+        drop(shared);
+        if let Err(error) = on_compiler_stack(&mut || self.try_to_optimise(hot)) {
+            tracing::debug!(%error, ?hot, "left as it is");
+        }
+        self.lock()
+    }
+
+    /// Makes optimised code, or leaves what there is.
+    fn try_to_optimise(&self, hot: Hot) {
+        if let Err(error) = self.optimise(hot) {
+            tracing::debug!(%error, ?hot, "left as it is");
+        }
     }
 
     /// Makes optimised code.
