@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf};
 use wrun::{Engine, Module};
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, Key},
     diagnosis,
     input::{Data, Input, Kind, unreadable},
     render::Failure,
@@ -39,42 +39,79 @@ impl Input {
     /// The module, from `cache` or compiled and kept there.
     fn load_cached(mut self, engine: &Engine, cache: &Cache) -> Result<Module, Failure> {
         let name = self.name.clone();
-        let failure = |error| diagnosis::of_error(error, &name);
-        let find = |key| {
-            let module = load_image(engine, Code::File(cache.find(key)?));
-            module.inspect_err(|error| cache.discard(key, error)).ok()
-        };
         if let Data::Module(file) = &self.data
-            && let Some(module) = cache.recognise(file).and_then(find)
+            && let Some(key) = cache.recognise(file)
+            && let Ok(file) = file.try_clone()
+            && let Some(module) = find(engine, cache, key, &name, cache.source(file, key))
         {
             return Ok(module);
         }
         // What is compiled below is what this key is of: the file may have changed since it was recognised.
-        let key = match self.data {
+        let (key, module) = match self.data {
             Data::Module(mut file) => {
                 let (key, bytes) =
                     cache.read(&mut file).map_err(|error| unreadable(&name, &error))?;
                 self.data = Data::Bytes(bytes);
-                key
+                let source = cache.source(file, key);
+                (key, find(engine, cache, key, &name, source))
             }
-            Data::Bytes(ref bytes) => cache.key(bytes),
+            Data::Bytes(bytes) => {
+                let key = cache.key(&bytes);
+                let own = bytes.clone();
+                self.data = Data::Bytes(bytes);
+                (key, find(engine, cache, key, &name, move || Ok(own)))
+            }
             Data::Image(_) => unreachable!("an image is no module"),
         };
-        if let Some(module) = find(key) {
-            return Ok(module);
+        match module {
+            Some(module) => Ok(module),
+            None => compile(engine, cache, key, &name, self.into_binary()?),
         }
-        let binary = self.into_binary()?;
-        if engine.config().is_lazy() {
-            return Module::from_vec(engine, binary).map_err(failure);
+    }
+}
+
+/// The module with a key, as far as the cache has it; the rest is compiled from what `source` gives when it is called.
+fn find(
+    engine: &Engine,
+    cache: &Cache,
+    key: Key,
+    name: &str,
+    source: impl FnOnce() -> wrun::Result<Vec<u8>> + Send + 'static,
+) -> Option<Module> {
+    let file = cache.find(key)?;
+    let entry = file.try_clone().ok()?;
+    let module = load_entry(engine, file, source);
+    let module = module.inspect_err(|error| cache.discard(key, error)).ok()?;
+    cache.watch(key, &module, Some(entry), name.trim_matches('`'));
+    Some(module)
+}
+
+/// Compiles a module and keeps it; where it is compiled as it runs, it is kept at its end.
+fn compile(
+    engine: &Engine,
+    cache: &Cache,
+    key: Key,
+    name: &str,
+    binary: Vec<u8>,
+) -> Result<Module, Failure> {
+    let failure = |error| diagnosis::of_error(error, name);
+    let kept_as = name.trim_matches('`');
+    if engine.config().is_lazy() {
+        let module = Module::from_vec(engine, binary).map_err(failure)?;
+        cache.watch(key, &module, None, kept_as);
+        if !module.is_lazy() {
+            // The system had no room for code that grows, and will not have it the next time either.
+            let _ = cache.store(key, module.serialize().map_err(failure)?, kept_as);
         }
-        let image = engine.precompile(&binary, None).map_err(failure)?;
-        match cache.store(key, image, name.trim_matches('`')) {
-            // Where it was written it can be mapped, with rare exceptions. Not keeping a copy until then takes less memory.
-            Ok(file) => load_image(engine, Code::File(file))
-                .or_else(|_| Module::new(engine, &binary))
-                .map_err(failure),
-            Err(image) => load_image(engine, Code::Bytes(image)).map_err(failure),
-        }
+        return Ok(module);
+    }
+    let image = engine.precompile(&binary, None).map_err(failure)?;
+    match cache.store(key, image, kept_as) {
+        // Where it was written it can be mapped, with rare exceptions. Not keeping a copy until then takes less memory.
+        Ok(file) => load_image(engine, Code::File(file))
+            .or_else(|_| Module::from_vec(engine, binary))
+            .map_err(failure),
+        Err(image) => load_image(engine, Code::Bytes(image)).map_err(failure),
     }
 }
 
@@ -104,4 +141,22 @@ fn load_image(engine: &Engine, image: Code) -> wrun::Result<Module> {
             Code::Bytes(bytes) => Module::deserialize(engine, bytes),
         }
     }
+}
+
+/// Loads an entry of the cache, of which functions may be missing where they are compiled as they are called.
+#[allow(
+    unsafe_code,
+    reason = "an image is code: of one in the cache it is known that it is the user's alone"
+)]
+fn load_entry(
+    engine: &Engine,
+    file: File,
+    source: impl FnOnce() -> wrun::Result<Vec<u8>> + Send + 'static,
+) -> wrun::Result<Module> {
+    if !engine.config().is_lazy() {
+        return load_image(engine, Code::File(file));
+    }
+    // SAFETY: as for `load_image`; and an entry's key is the hash of the module that it was made from, which `source` has
+    // looked at.
+    unsafe { Module::deserialize_partial(engine, file, source) }
 }

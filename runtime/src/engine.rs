@@ -10,8 +10,8 @@ use std::{
 };
 
 use wrun_module::{
-    Compiler, FuncType, FunctionCompiler, MemoryStyle, OptLevel, OwnedModule, ParsedModule,
-    Progress, Tier,
+    CompiledFunc, Compiler, FuncType, FunctionCompiler, MemoryStyle, OptLevel, OwnedModule,
+    ParsedModule, Progress, Tier,
 };
 
 use crate::{
@@ -176,6 +176,20 @@ impl Engine {
     pub(crate) fn compile_parsed(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>> {
         let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
         Ok(compiler.compile(module, &|_| ())?)
+    }
+
+    /// The image `base` with more functions of its module.
+    pub(crate) fn assemble(
+        &self,
+        base: &[u8],
+        additions: Vec<(u32, Tier, CompiledFunc)>,
+    ) -> Result<Vec<u8>> {
+        let start = Instant::now();
+        let number = additions.len();
+        let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
+        let image = compiler.assemble(base, additions)?;
+        tracing::debug!(elapsed = ?start.elapsed(), functions = number, bytes = image.len(), "added to an image");
+        Ok(image)
     }
 
     /// How modules are compiled as they run; nothing when they are compiled before.

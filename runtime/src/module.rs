@@ -371,6 +371,39 @@ impl Module {
         self.0.code.lazy().map(|lazy| lazy.compiled()).unwrap_or_default()
     }
 
+    /// Whether functions are compiled as they are called.
+    #[doc(hidden)]
+    pub fn is_lazy(&self) -> bool {
+        self.0.code.lazy().is_some()
+    }
+
+    /// An image with the functions of `base`, an image of the same module and engine, and those that were compiled since
+    /// this one was loaded and have been called; in place of `base` it can be that which this one was loaded from.
+    /// Nothing when `base` has all of them.
+    ///
+    /// # Errors
+    /// When `base` is damaged or not of this engine.
+    #[doc(hidden)]
+    pub fn grown_image(&self, base: Option<&[u8]>) -> Result<Option<Vec<u8>>> {
+        let mut additions = self.compiled_functions();
+        let parsed = base.map(Image::parse).transpose()?;
+        let own = self.0.code.code();
+        let image = parsed.as_ref().unwrap_or(own.image());
+        let bytes = base.unwrap_or(own.bytes());
+        let (funcs, baseline) = (image.funcs(bytes), image.baseline(bytes));
+        if funcs.len() != self.info().num_defined_funcs as usize {
+            return Err(ImageError::Target("it is of another module".to_owned()).into());
+        }
+        additions.retain(|&(position, tier, _)| {
+            let present = funcs.get(position as usize).is_some_and(|place| place.1 != 0);
+            !present || baseline.tier(position) < tier
+        });
+        if additions.is_empty() {
+            return Ok(None);
+        }
+        self.engine().assemble(bytes, additions).map(Some)
+    }
+
     /// The name of a function.
     pub(crate) fn func_name(&self, func: u32) -> Option<&str> {
         let code = self.0.code.code();

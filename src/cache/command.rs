@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use wrun_module::image::{Image, ImageError};
+use wrun_module::image::{Image, ImageError, presence};
 
 use super::{
     folder::{Folder, Refusal},
@@ -31,7 +31,8 @@ pub(crate) struct CacheCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the entries: their sizes, when they were used last, and the modules they were compiled from.
+    /// List the entries: their sizes, when they were used last, how many functions of the modules they have, and the modules they
+    /// were compiled from.
     Show(PlaceArgs),
     /// Check that every entry is whole; the exit code is 1 when one is not.
     Verify {
@@ -112,9 +113,10 @@ fn show(folder: &Folder) -> Report {
     for entry in entries {
         let age = now.duration_since(entry.used).unwrap_or_default();
         text.push_str(&format!(
-            "  {:>10}  {:<20}  {}\n",
+            "  {:>10}  {:<16}  {:<16}  {}\n",
             size::show(entry.len),
             show_age(age),
+            show_presence(folder, entry.key),
             module_name(folder, entry.key)
         ));
     }
@@ -156,10 +158,20 @@ fn verify_entry(folder: &Folder, key: Key) -> Result<(), String> {
         Err(Refusal::Untrusted(why)) => return Err(why),
         Ok(()) => {}
     }
-    match Image::parse(&bytes) {
+    match Image::take_apart(&bytes) {
         // Of another version of wrun, under a key that only that one asks for.
         Ok(_) | Err(ImageError::Version { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// How many functions of the module an entry has.
+fn show_presence(folder: &Folder, key: Key) -> String {
+    let file = folder.open_file(&key.entry()).ok();
+    match file.and_then(|file| presence(&file)) {
+        Some((present, all)) if present == all => "whole".to_owned(),
+        Some((present, all)) => format!("{present} of {all} functions"),
+        None => "?".to_owned(),
     }
 }
 

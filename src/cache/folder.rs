@@ -12,6 +12,8 @@ use std::{
     io::{self, Write},
     os::unix::{ffi::OsStrExt, fs::DirBuilderExt, fs::MetadataExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -161,9 +163,27 @@ impl Folder {
 
     /// The right to sweep, until the file is dropped; nothing when another process has it.
     pub(super) fn try_lock(&self) -> Option<File> {
+        self.lock_file("lock").filter(|file| try_lock(file))
+    }
+
+    /// The right to replace an entry, until the file is dropped; nothing when others have it for as long as `patience`.
+    pub(super) fn lock_replacing(&self, patience: Duration) -> Option<File> {
+        let (file, start) = (self.lock_file("replacing")?, Instant::now());
+        loop {
+            if try_lock(&file) {
+                return Some(file);
+            }
+            if start.elapsed() >= patience {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn lock_file(&self, name: &str) -> Option<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, "lock", flags, Mode::RUSR | Mode::WUSR).ok()?;
-        try_lock(&fd).then(|| fd.into())
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).ok()?;
+        Some(fd.into())
     }
 }
 

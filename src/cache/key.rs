@@ -80,6 +80,11 @@ impl CodeId {
         Some(Self::from_parts(engine, &program))
     }
 
+    #[cfg(test)]
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Hash::of(bytes))
+    }
+
     fn from_parts(engine: &str, program: &[u8]) -> Self {
         let mut hash = Sha256::new();
         // The length keeps the parts apart.

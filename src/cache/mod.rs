@@ -5,6 +5,7 @@
 //! - [`key`] names an entry by all that its image depends on, so that an entry never becomes wrong, only unused;
 //! - [`seen`] recognises a module by its file's times, without reading it;
 //! - [`store`] writes an entry so that it is there whole or not at all, [`sweep`] makes room for it;
+//! - [`grow`] adds to an entry what a run has compiled;
 //! - [`command`] is `wrun cache`.
 //!
 //! The invariant others rely on: the cache decides how long a run takes and nothing else. Whatever is wrong with it, the
@@ -12,6 +13,7 @@
 
 mod command;
 mod folder;
+mod grow;
 mod key;
 mod options;
 mod seen;
@@ -27,6 +29,7 @@ use std::{
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use wrun::{Engine, ErrorKind};
+use wrun_module::image::ImageError;
 
 pub(crate) use self::{command::CacheCommand, key::Key, options::CacheArgs};
 use self::{
@@ -48,6 +51,7 @@ pub(crate) struct Cache {
     bound: u64,
     /// Whether the user has been told that something in the folder cannot be trusted; once is enough.
     warned: Cell<bool>,
+    growing: grow::List,
 }
 
 impl Cache {
@@ -58,7 +62,8 @@ impl Cache {
         let code = CodeId::new(&engine.compile_key()?)?;
         match Folder::open_or_create(&location) {
             Ok(folder) => {
-                Some(Self { folder, code, bound: args.bound(), warned: Cell::new(false) })
+                let (warned, growing) = (Cell::new(false), grow::List::default());
+                Some(Self { folder, code, bound: args.bound(), warned, growing })
             }
             Err(Refusal::Unusable(error)) => {
                 tracing::debug!(folder = %location.path.display(), %error, "no cache");
@@ -103,6 +108,24 @@ impl Cache {
         Ok((self.code.key(content), bytes))
     }
 
+    /// What gives the bytes of the module in a file when they are needed after all, if they are still those that `key` is of.
+    pub(crate) fn source(
+        &self,
+        mut file: File,
+        key: Key,
+    ) -> impl FnOnce() -> wrun::Result<Vec<u8>> + Send + 'static {
+        let code = self.code;
+        move || {
+            let mut bytes = Vec::new();
+            file.rewind()?;
+            file.read_to_end(&mut bytes)?;
+            if code.key(key::Hash::of(&bytes)) != key {
+                return Err(wrun::Error::host("the module was changed while it was being run"));
+            }
+            Ok(bytes)
+        }
+    }
+
     /// The file of an entry, which is the user's alone but may be damaged.
     pub(crate) fn find(&self, key: Key) -> Option<File> {
         let name = key.entry();
@@ -132,7 +155,8 @@ impl Cache {
 
     /// Forgets an entry that could not be loaded, if that is the entry's fault.
     pub(crate) fn discard(&self, key: Key, why: &wrun::Error) {
-        if matches!(why.kind(), ErrorKind::Image(_)) {
+        // One that is partial is of use to others.
+        if matches!(why.kind(), ErrorKind::Image(error) if *error != ImageError::Partial) {
             tracing::debug!(%why, name = key.entry(), "an entry of the cache is removed");
             self.folder.remove(&key.entry());
         }
@@ -170,5 +194,33 @@ fn note_use(entry: &File) {
             Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
         // On a file system for reading only nothing ages, and nothing is evicted.
         let _ = futimens(entry, &times);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fs, fs::File};
+
+    use super::{Cache, CodeId, folder::Folder, grow, key::Hash};
+
+    #[test]
+    fn what_is_missing_comes_from_the_module_that_the_entry_is_of_or_from_none() {
+        let base = tempfile::tempdir().unwrap();
+        let cache = Cache {
+            folder: Folder::open(base.path()).unwrap(),
+            code: CodeId::of_bytes(b"this one"),
+            bound: 0,
+            warned: Cell::new(false),
+            growing: grow::List::default(),
+        };
+        let path = base.path().join("module");
+        fs::write(&path, "first").unwrap();
+        let key = cache.code.key(Hash::of(b"first"));
+        let source = || cache.source(File::open(&path).unwrap(), key);
+        assert_eq!(source()().unwrap(), b"first");
+        let kept = source();
+        fs::write(&path, "other").unwrap();
+        let error = kept().unwrap_err().to_string();
+        assert!(error.contains("changed while it was being run"), "{error}");
     }
 }

@@ -12,6 +12,7 @@ use std::{
     fs::File,
     hash::{BuildHasher, Hasher, RandomState},
     io::{self, Write},
+    time::Duration,
 };
 
 use rustix::process::{Resource, getrlimit};
@@ -25,6 +26,9 @@ use super::{
 /// Longest name of a module that is noted.
 const NAME_LIMIT: usize = 1024;
 
+/// How long a process waits for the others that replace entries. Each does it in two system calls, so that this is long.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// Writes an entry, or replaces it, and gives its file. All entries together do not pass `bound` bytes by it.
 ///
 /// # Errors
@@ -36,6 +40,56 @@ pub(super) fn store(
     image: &[u8],
     module: &str,
 ) -> io::Result<File> {
+    let (file, temporary) = write(folder, bound, key, image)?;
+    temporary.keep_as(&key.entry())?;
+    note_name(folder, key, module);
+    Ok(file)
+}
+
+/// As [`store`], but only if the entry is still `expected`: nothing otherwise. Of two processes that replace the same entry
+/// only one does.
+///
+/// # Errors
+/// As for `store`.
+pub(super) fn replace(
+    folder: &Folder,
+    bound: u64,
+    key: Key,
+    image: &[u8],
+    module: &str,
+    expected: Option<&File>,
+) -> io::Result<Option<File>> {
+    let (file, temporary) = write(folder, bound, key, image)?;
+    let lock = folder.lock_replacing(PATIENCE);
+    let unchanged = match (folder.stat(&key.entry()), expected) {
+        (Some(stat), Some(expected)) => {
+            let expected = rustix::fs::fstat(expected)?;
+            (stat.st_dev, stat.st_ino) == (expected.st_dev, expected.st_ino)
+        }
+        (there, expected) => there.is_none() && expected.is_none(),
+    };
+    if !unchanged {
+        return Ok(None);
+    }
+    temporary.keep_as(&key.entry())?;
+    drop(lock);
+    note_name(folder, key, module);
+    Ok(Some(file))
+}
+
+/// Whether two open files are the same one.
+pub(super) fn is_same(one: &File, other: &File) -> bool {
+    let identity = |file| rustix::fs::fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
+    identity(one).is_ok_and(|one| identity(other) == Ok(one))
+}
+
+/// Writes an image to a temporary file, after room has been made for it.
+fn write<'f>(
+    folder: &'f Folder,
+    bound: u64,
+    key: Key,
+    image: &[u8],
+) -> io::Result<(File, Temporary<'f>)> {
     let len = image.len() as u64;
     // Writing past the process's limit would end it by a signal.
     let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX).min(bound);
@@ -48,9 +102,11 @@ pub(super) fn store(
     sweep::make_room(folder, key, len, bound);
     let (mut file, temporary) = Temporary::create(folder)?;
     file.write_all(image)?;
-    temporary.keep_as(&key.entry())?;
+    Ok((file, temporary))
+}
+
+fn note_name(folder: &Folder, key: Key, module: &str) {
     folder.write_note(&key.name_note(), &module.as_bytes()[..module.len().min(NAME_LIMIT)]);
-    Ok(file)
 }
 
 /// The name of a temporary file, which is removed unless it gets another one.
@@ -91,7 +147,7 @@ impl Drop for Temporary<'_> {
 mod tests {
     use std::fs;
 
-    use super::{Folder, Key, store};
+    use super::{Folder, Key, replace, store};
     use crate::cache::key::Hash;
 
     #[test]
@@ -105,6 +161,22 @@ mod tests {
         let mut names = folder.names().unwrap();
         names.retain(|name| name.ends_with(".tmp") || name.ends_with(".image"));
         assert_eq!(names, [key.entry()]);
+    }
+
+    #[test]
+    fn an_entry_is_replaced_only_while_it_is_the_one_that_was_seen() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = Folder::open(base.path()).unwrap();
+        let key = Key(Hash::of(b""));
+        let first = replace(&folder, 100, key, b"one", "a", None).unwrap().unwrap();
+        assert!(replace(&folder, 100, key, b"two", "a", None).unwrap().is_none());
+        assert_eq!(fs::read(base.path().join(key.entry())).unwrap(), b"one");
+        replace(&folder, 100, key, b"two", "a", Some(&first)).unwrap().unwrap();
+        assert!(replace(&folder, 100, key, b"three", "a", Some(&first)).unwrap().is_none());
+        assert_eq!(fs::read(base.path().join(key.entry())).unwrap(), b"two");
+        folder.remove(&key.entry());
+        assert!(replace(&folder, 100, key, b"three", "a", Some(&first)).unwrap().is_none());
+        assert!(!folder.names().unwrap().iter().any(|name| name.ends_with(".tmp")));
     }
 
     #[test]

@@ -122,7 +122,12 @@ impl RunArgs {
             true => program.run_with_threads(&engine, wasi),
             false => program.run(&engine, wasi),
         };
-        print(&results.map_err(|stopped| stopped.into_failure(&name))?)
+        let result = results.map_err(|stopped| stopped.into_failure(&name));
+        let printed = result.and_then(|results| print(&results));
+        if let Some(cache) = &cache {
+            cache.grow();
+        }
+        printed
     }
 
     /// The program's world.

@@ -1,10 +1,10 @@
 //! Reads an image, and refuses what is damaged or made for somebody else.
 
-use std::ops::Range;
+use std::{fs::File, ops::Range};
 
 use object::{
     Endianness,
-    read::{Object, ObjectSection, elf::ElfFile64},
+    read::{Object, ObjectSection, ReadCache, elf::ElfFile64},
 };
 
 use super::{
@@ -253,6 +253,20 @@ impl Image {
     pub fn has_dwarf(&self) -> bool {
         !self.dwarf.is_empty()
     }
+}
+
+/// How many functions an image has, and how many its module defines; nothing when this version cannot read it. The file is
+/// not read as a whole, and so not checked either.
+pub fn presence(file: &File) -> Option<(usize, usize)> {
+    let content = ReadCache::new(file);
+    let elf = ElfFile64::<Endianness, _>::parse(&content).ok()?;
+    let section = |name| elf.section_by_name(name)?.data().ok();
+    if section(section::VERSION)? != VERSION.as_bytes() {
+        return None;
+    }
+    let funcs = FuncTable::new(section(section::FUNCS)?)?;
+    let is_present = |&index: &usize| funcs.get(index).is_some_and(|place| place.1 != 0);
+    Some(((0..funcs.len()).filter(is_present).count(), funcs.len()))
 }
 
 /// Names and ranges of the sections of an ELF file, all inside the file.
