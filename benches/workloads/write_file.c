@@ -20,6 +20,20 @@ static int failed(const char *what) {
     return 1;
 }
 
+// Writes all of the buffers; some runners write less in a call.
+static int write_all(int file, struct iovec *bufs, int count) {
+    while (count > 0) {
+        ssize_t written = writev(file, bufs, count);
+        if (written < 0) return -1;
+        for (; count > 0 && (size_t)written >= bufs->iov_len; bufs++, count--) written -= bufs->iov_len;
+        if (count > 0) {
+            bufs->iov_base = (char *)bufs->iov_base + written;
+            bufs->iov_len -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         fprintf(stderr, "usage: write_file FILE [MIB]\n");
@@ -30,12 +44,12 @@ int main(int argc, char **argv) {
     if (file < 0) return failed(argv[1]);
     static uint8_t head[HEAD_BYTES], rest[BLOCK_BYTES - HEAD_BYTES];
     memset(rest, 'r', sizeof rest);
-    struct iovec block[2] = {{head, sizeof head}, {rest, sizeof rest}};
     for (unsigned long i = 0; i < mib; i++) {
         if (lseek(file, 0, SEEK_SET) != 0) return failed(argv[1]);
         for (uint32_t j = 0; j < BLOCKS_PER_MIB; j++) {
             memcpy(head, &j, sizeof j);
-            if (writev(file, block, 2) != BLOCK_BYTES) return failed(argv[1]);
+            struct iovec block[2] = {{head, sizeof head}, {rest, sizeof rest}};
+            if (write_all(file, block, 2) != 0) return failed(argv[1]);
         }
     }
     if (lseek(file, 0, SEEK_SET) != 0) return failed(argv[1]);

@@ -22,8 +22,7 @@ const LONGEST: usize = 1024;
 /// As many buffers as nearly every list has: for those nothing is allocated.
 const FEW: usize = 16;
 
-/// The places of buffers, which are inside the memory. Every one is read once and then believed: another thread may change
-/// it at any time.
+/// The places of buffers, which are inside the memory.
 type Buffers = SmallVec<[Range<usize>; FEW]>;
 
 /// Hands what the buffers hold to `transfer`; how much of it that took.
@@ -36,18 +35,17 @@ pub(crate) fn write(
     len: i32,
     transfer: impl FnOnce(&[IoSlice<'_>]) -> HostResult<usize>,
 ) -> Result<u32, Failure> {
-    let most = match memory {
-        GuestMemory::Unshared(_) => usize::MAX,
-        GuestMemory::Shared(_) => MOST,
-    };
-    let buffers = buffers(memory, list, len, most)?;
     let written = match memory {
         GuestMemory::Unshared(bytes) => {
-            let slice = |buffer: &Range<usize>| IoSlice::new(&bytes[buffer.clone()]);
-            transfer(&buffers.iter().map(slice).collect::<SmallVec<[_; FEW]>>())?
+            let mut slices: SmallVec<[IoSlice<'_>; FEW]> = SmallVec::new();
+            each_buffer(memory, list, len, |buffer| {
+                slices.push(IoSlice::new(&bytes[buffer]));
+                slices.len() < LONGEST
+            })?;
+            transfer(&slices)?
         }
         GuestMemory::Shared(_) => {
-            let copy = gather(memory, &buffers)?;
+            let copy = gather(memory, list, len)?;
             transfer(&[IoSlice::new(&copy)])?
         }
     };
@@ -64,12 +62,12 @@ pub(crate) fn read(
     len: i32,
     transfer: impl FnOnce(&mut [IoSliceMut<'_>]) -> HostResult<usize>,
 ) -> Result<u32, Failure> {
-    let most = match memory {
-        GuestMemory::Unshared(_) => usize::MAX,
-        // One buffer is enough.
-        GuestMemory::Shared(_) => 1,
-    };
-    let buffers = buffers(memory, list, len, most)?;
+    let longest = if matches!(memory, GuestMemory::Shared(_)) { 1 } else { LONGEST };
+    let mut buffers = Buffers::new();
+    each_buffer(memory, list, len, |buffer| {
+        buffers.push(buffer);
+        buffers.len() < longest
+    })?;
     let Some(first) = buffers.first() else { return Ok(0) };
     let read = match memory {
         GuestMemory::Unshared(bytes) if buffers.len() == 1 => {
@@ -86,26 +84,29 @@ pub(crate) fn read(
     count(read)
 }
 
-/// The buffers of a list that are not empty, until there are as many as the system takes or they hold `most` bytes.
-fn buffers(memory: &GuestMemory<'_>, list: i32, len: i32, most: usize) -> Access<Buffers> {
+/// Gives `take` the places of the buffers of a list that are not empty, until that says to stop. Every one is read once
+/// and then believed: another thread may change it at any time.
+///
+/// # Errors
+/// The list, or a buffer up to there, is not inside the memory.
+fn each_buffer(
+    memory: &GuestMemory<'_>,
+    list: i32,
+    len: i32,
+    mut take: impl FnMut(Range<usize>) -> bool,
+) -> Access<()> {
     const SIZE: u32 = 8;
     let (list, len) = (list.cast_unsigned(), len.cast_unsigned());
     memory.aligned(list, 4, u64::from(SIZE) * u64::from(len))?;
-    let (mut buffers, mut bytes) = (Buffers::new(), 0_usize);
     for index in 0..len {
         let [a, b, c, d, e, f, g, h] = memory.read::<8>(list + SIZE * index, 4)?;
         let len = u32::from_le_bytes([e, f, g, h]);
         let buffer = memory.range(u32::from_le_bytes([a, b, c, d]), len.into())?;
-        if buffer.is_empty() {
-            continue;
-        }
-        bytes = bytes.saturating_add(buffer.len());
-        buffers.push(buffer);
-        if buffers.len() == LONGEST || bytes >= most {
+        if !buffer.is_empty() && !take(buffer) {
             break;
         }
     }
-    Ok(buffers)
+    Ok(())
 }
 
 /// The buffers, in their order, as parts of the memory that can all be written to at once; only the first when some
@@ -131,11 +132,18 @@ fn disjoint<'m>(memory: &'m mut [u8], buffers: &[Range<usize>]) -> SmallVec<[IoS
 }
 
 /// Copies the first [`MOST`] bytes of the buffers.
-fn gather(memory: &GuestMemory<'_>, buffers: &[Range<usize>]) -> Access<Vec<u8>> {
-    let mut copy = Vec::new();
-    for buffer in buffers {
-        let len = buffer.len().min(MOST - copy.len());
-        copy.extend_from_slice(&memory.bytes(buffer.start as u32, len as u32)?);
+fn gather(memory: &GuestMemory<'_>, list: i32, len: i32) -> Access<Vec<u8>> {
+    let mut parts = Buffers::new();
+    let mut room = MOST;
+    each_buffer(memory, list, len, |buffer| {
+        let part = buffer.start..buffer.end.min(buffer.start + room);
+        room -= part.len();
+        parts.push(part);
+        room > 0
+    })?;
+    let mut copy = Vec::with_capacity(MOST - room);
+    for part in parts {
+        copy.extend_from_slice(&memory.bytes(part.start as u32, part.len() as u32)?);
     }
     Ok(copy)
 }

@@ -4,7 +4,7 @@
 
 use crate::buffers;
 use crate::call::{Call, Failure, Outcome};
-use crate::host::Place;
+use crate::host::{Place, Table};
 
 /// Reads from a place in a file and leaves the position alone.
 ///
@@ -100,7 +100,7 @@ fn read(
     iovs_len: i32,
     place: Place,
 ) -> Result<u32, Failure> {
-    let descriptor = call.descriptor(fd)?;
+    let descriptor = Table::hold(&mut call.ctx.table, fd.cast_unsigned())?;
     descriptor.may_read()?;
     buffers::read(&mut call.memory, iovs, iovs_len, |bufs| descriptor.read(bufs, place))
 }
@@ -112,7 +112,7 @@ fn write(
     iovs_len: i32,
     place: Place,
 ) -> Result<u32, Failure> {
-    let descriptor = call.descriptor(fd)?;
+    let descriptor = Table::hold(&mut call.ctx.table, fd.cast_unsigned())?;
     descriptor.may_write()?;
     buffers::write(&call.memory, iovs, iovs_len, |bufs| descriptor.write(bufs, place))
 }

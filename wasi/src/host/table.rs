@@ -6,6 +6,7 @@
 
 use super::{Descriptor, HostResult};
 use rustix::io::Errno;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The descriptors of a guest.
@@ -17,6 +18,25 @@ struct Slots {
     slots: Vec<Option<Arc<Descriptor>>>,
     /// No number below is free.
     free: usize,
+}
+
+/// A descriptor that stays what it is for the length of a call.
+pub(crate) enum Held<'a> {
+    /// Nobody else could close it.
+    Alone(&'a Descriptor),
+    /// Others may take its number away.
+    Shared(Arc<Descriptor>),
+}
+
+impl Deref for Held<'_> {
+    type Target = Descriptor;
+
+    fn deref(&self) -> &Descriptor {
+        match self {
+            Held::Alone(descriptor) => descriptor,
+            Held::Shared(descriptor) => descriptor,
+        }
+    }
 }
 
 impl Slots {
@@ -41,6 +61,18 @@ impl Table {
         let table = self.read();
         let slot = usize::try_from(fd).ok().and_then(|fd| table.slots.get(fd));
         slot.and_then(Clone::clone).ok_or_else(|| Errno::BADF.into())
+    }
+
+    /// As [`get`](Self::get), for who has the table alone, or shares it. A guest with one thread then pays for one atomic
+    /// instruction instead of four, which is a fifth of what writing a byte costs beyond the system call.
+    pub(crate) fn hold(table: &mut Arc<Table>, fd: u32) -> HostResult<Held<'_>> {
+        if Arc::strong_count(table) > 1 {
+            return Ok(Held::Shared(table.get(fd)?));
+        }
+        let alone =
+            Arc::get_mut(table).expect("there is no other, and nobody to make one meanwhile");
+        let slots = alone.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        slots.open(fd)?.as_deref().map(Held::Alone).ok_or_else(|| Errno::BADF.into())
     }
 
     /// Gives a descriptor the lowest number that is free.
@@ -98,7 +130,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{Descriptor, Errno, Table};
+    use super::{Arc, Descriptor, Errno, Held, Table};
     use crate::host::{FileKind, Stream};
 
     fn stream() -> Descriptor {
@@ -129,6 +161,20 @@ mod tests {
         assert_eq!(table.remove(0), Ok(()));
         assert_eq!(table.remove(0), Err(Errno::BADF.into()));
         assert_eq!(table.get(0).map(|_| ()), Err(Errno::BADF.into()));
+    }
+
+    #[test]
+    fn a_descriptor_is_held_alone_or_with_others() {
+        let mut table = Arc::new(Table::default());
+        let fd = table.insert(stream()).expect("room");
+        assert!(matches!(Table::hold(&mut table, fd), Ok(Held::Alone(_))));
+        assert_eq!(Table::hold(&mut table, 9).map(|_| ()), Err(Errno::BADF.into()));
+        let mut clone = Arc::clone(&table);
+        let held = Table::hold(&mut clone, fd).expect("open");
+        assert!(matches!(held, Held::Shared(_)));
+        table.remove(fd).expect("open");
+        assert_eq!(held.kind(), Ok(FileKind::Unknown));
+        assert_eq!(Table::hold(&mut table, fd).map(|_| ()), Err(Errno::BADF.into()));
     }
 
     #[test]
