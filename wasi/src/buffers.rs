@@ -169,12 +169,14 @@ mod tests {
         bytes
     }
 
-    /// What a write hands out, buffer by buffer.
+    /// What a write hands out, buffer by buffer, each where the guest has it.
     fn written(list: &[(u32, u32)]) -> Vec<Vec<u8>> {
         let mut bytes = memory(list);
         let mut parts = Vec::new();
+        let places = bytes.as_ptr_range();
         let memory = GuestMemory::Unshared(&mut bytes);
         let count = write(&memory, 0, list.len() as i32, |bufs| {
+            assert!(bufs.iter().all(|buf| places.contains(&buf.as_ptr())), "nothing is copied");
             parts.extend(bufs.iter().map(|buf| buf.to_vec()));
             Ok(bufs.iter().map(|buf| buf.len()).sum())
         });

@@ -9,6 +9,7 @@ mod clock;
 mod errors;
 mod files;
 mod guest;
+mod hostile;
 mod log;
 mod paths;
 mod poll;

@@ -14,6 +14,8 @@ mod errors;
 mod files;
 #[path = "../preview1/guest.rs"]
 mod guest;
+#[path = "../preview1/hostile.rs"]
+mod hostile;
 #[path = "../preview1/log.rs"]
 mod log;
 #[path = "../preview1/paths.rs"]
