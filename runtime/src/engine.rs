@@ -227,10 +227,15 @@ impl Engine {
         type_id: u32,
         ty: &FuncType,
     ) -> Result<(NonNull<u8>, Module)> {
-        let plain = self.types().id(ty);
-        let found = [type_id, plain].into_iter().find_map(|id| {
+        let find = |id| {
             let known = self.0.trampolines.lock().expect("no panic under the lock");
             Some((id, known.get(&id)?.upgrade()?))
+        };
+        let mut plain = type_id;
+        // Finding the number of the plain type takes longer than all the rest, and is seldom needed.
+        let found = find(type_id).or_else(|| {
+            plain = self.types().id(ty);
+            find(plain)
         });
         let (id, module) = match found {
             Some((id, inner)) => (id, Module::from_inner(inner)),

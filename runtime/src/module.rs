@@ -13,8 +13,8 @@ use std::{
 };
 
 use wrun_module::{
-    CompiledFunc, ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex,
-    MemoryStyle, ModuleInfo, Tier,
+    CompiledFunc, ConcreteType, DataIndex, DataPlace, DataSegment, ExternIndex, ExternType,
+    HeapType, ImportKind, MemoryIndex, MemoryStyle, ModuleInfo, Tier,
     image::{Image, ImageError, Metadata},
     layout::ContextLayout,
 };
@@ -22,7 +22,7 @@ use wrun_module::{
 use crate::{
     Engine, Error, LazyOptions, Result, host_cpu,
     instance::Item,
-    vm::{ActiveCode, LazySource, LoadError, VmCode},
+    vm::{ActiveCode, LazySource, LoadError, SpareParts, VmCode},
 };
 
 /// A compiled module. Cheap to clone; belongs to one engine and can be used in any of its stores.
@@ -38,6 +38,12 @@ pub(crate) struct ModuleInner {
     /// Number of a type in the engine, and the position of its trampolines; sorted.
     trampolines: Box<[(u32, usize)]>,
     exports: OnceLock<HashMap<String, ExternIndex>>,
+    /// For each function its position among the references to functions, where it has one.
+    func_ref_places: OnceLock<Box<[u32]>>,
+    /// The active data segments that are copied and not mapped.
+    copied_data: OnceLock<Box<[DataIndex]>>,
+    /// Points into `code`.
+    spare_parts: SpareParts,
     /// Whether the DWARF can be read without harm.
     dwarf_is_sound: OnceLock<bool>,
 }
@@ -244,6 +250,9 @@ impl Module {
             type_ids,
             trampolines,
             exports: OnceLock::new(),
+            func_ref_places: OnceLock::new(),
+            copied_data: OnceLock::new(),
+            spare_parts: SpareParts::default(),
             dwarf_is_sound: OnceLock::new(),
             code,
         });
@@ -308,6 +317,37 @@ impl Module {
         }
         let by_name = || exports.iter().map(|export| (export.name.clone(), export.item)).collect();
         self.0.exports.get_or_init(by_name).get(name).copied()
+    }
+
+    /// The active data segments whose bytes each instance copies, in order.
+    pub(crate) fn copied_data(&self) -> &[DataIndex] {
+        self.0.copied_data.get_or_init(|| {
+            let segments = self.info().data.iter().zip(&self.metadata().data.segments);
+            let is_copied = |(_, (segment, place)): &(usize, (&DataSegment, &DataPlace))| {
+                matches!((segment, place), (DataSegment::Active { .. }, DataPlace::Copied { .. }))
+            };
+            let copied = segments.enumerate().filter(is_copied);
+            copied.map(|(index, _)| DataIndex::from_index(index)).collect()
+        })
+    }
+
+    /// What earlier instances have left to the next.
+    pub(crate) fn spare_parts(&self) -> &SpareParts {
+        &self.0.spare_parts
+    }
+
+    /// For each function its position in [`ModuleInfo::func_refs`]; a number too large for one when it has none. Looking up
+    /// each element of large tables there would take most of an instantiation.
+    pub(crate) fn func_ref_places(&self) -> &[u32] {
+        self.0.func_ref_places.get_or_init(|| {
+            let refs = &self.info().func_refs;
+            let len = refs.last().map_or(0, |last| last.func.index() + 1);
+            let mut places = vec![u32::MAX; len].into_boxed_slice();
+            for (place, decl) in refs.iter().enumerate() {
+                places[decl.func.index()] = place as u32;
+            }
+            places
+        })
     }
 
     /// The memory exported as `memory`.

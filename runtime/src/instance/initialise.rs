@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use wrun_module::{
-    ConstExpr, DataIndex, DataPlace, DataSegment, ElemIndex, ElementItems, ElementKind,
-    GlobalIndex, MemoryIndex, TableIndex, TrapCode,
+    ConstExpr, DataIndex, DataSegment, ElemIndex, ElementItems, ElementKind, GlobalIndex,
+    MemoryIndex, TableIndex, TrapCode,
 };
 
 use crate::{
@@ -42,7 +42,9 @@ impl NewInstance<'_> {
         let filled = self.globals().and_then(|()| self.tables()).and_then(|()| self.elements());
         self.store.end_scope(scope);
         filled?;
-        self.data()
+        self.data()?;
+        self.store.set_complete(self.position);
+        Ok(())
     }
 
     fn globals(&mut self) -> Result<()> {
@@ -99,7 +101,8 @@ impl NewInstance<'_> {
     fn data(&mut self) -> Result<()> {
         let layout = &self.module.metadata().data;
         let (file, section) = self.module.code().code().data_file();
-        for run in &layout.runs {
+        let is_mapped = self.store.instance(self.position).has_mapped_data();
+        for run in layout.runs.iter().filter(|_| !is_mapped) {
             let memory = self.memory(run.memory);
             let mapped = self.store.memory_mut(memory).map_file(
                 run.offset,
@@ -111,13 +114,14 @@ impl NewInstance<'_> {
                 Error::limit(format!("cannot map a memory's contents: {error}"))
             })?;
         }
-        for (index, segment) in self.module.info().data.iter().enumerate() {
-            let DataSegment::Active { memory, offset } = segment else { continue };
-            let data = DataIndex::from_index(index);
-            if let DataPlace::Copied { .. } = layout.segments[index] {
-                let offset = self.evaluate_offset(offset)?;
-                self.copy_data(*memory, offset, data)?;
-            }
+        // Those that are mapped, of which there can be very many, are as good as dropped.
+        for &data in self.module.copied_data() {
+            let DataSegment::Active { memory, offset } = &self.module.info().data[data.index()]
+            else {
+                continue;
+            };
+            let offset = self.evaluate_offset(offset)?;
+            self.copy_data(*memory, offset, data)?;
             self.store.drop_data(self.position, data);
         }
         Ok(())

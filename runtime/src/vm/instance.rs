@@ -48,6 +48,10 @@ pub(crate) struct VmInstance {
     dropped_data: Vec<bool>,
     /// The memory exported as `memory`.
     default_memory: Option<usize>,
+    /// Whether mapped data are in its memories already, which it has from an earlier instance.
+    has_mapped_data: bool,
+    /// Whether all steps of its instantiation but the start function are done.
+    is_complete: bool,
 }
 
 /// What a module calls one of its tags.
@@ -61,7 +65,7 @@ pub(crate) enum TagName<'a> {
 
 /// The memory of a context.
 #[derive(Debug)]
-struct ContextBlock {
+pub(super) struct ContextBlock {
     base: NonNull<u8>,
     layout: Layout,
 }
@@ -92,6 +96,19 @@ impl ContextBlock {
     }
 }
 
+// SAFETY: the block is owned. What it points to is written anew for each instance; references to functions, which stay,
+// point into the module's code, which outlives the block, and to the block.
+unsafe impl Send for ContextBlock {}
+
+impl ContextBlock {
+    /// Zeroes what lies in front of an offset. No instance has the block any more.
+    pub(super) fn clear_before(&self, offset: u32) {
+        assert!(offset as usize <= self.layout.size(), "clear behind a context");
+        // SAFETY: in bounds by the assertion; no code runs that could read it.
+        unsafe { self.base.as_ptr().write_bytes(0, offset as usize) }
+    }
+}
+
 impl Drop for ContextBlock {
     fn drop(&mut self) {
         // SAFETY: allocated by `new` with this layout.
@@ -116,16 +133,23 @@ impl StoreOpaque {
         }
         let info = module.info();
         let VmImports { funcs, mut tables, mut memories, mut globals, mut tags } = imports;
+        let (context, mut spare_tables, mut spare_memories) = match module.spare_parts().take() {
+            Some(spare) => (Some(spare.context), spare.tables, spare.memories),
+            None => (None, Vec::new(), Vec::new()),
+        };
+        let is_renewed = context.is_some();
+        let (mut spare_tables, mut spare_memories) =
+            (spare_tables.drain(..), spare_memories.drain(..));
         for table in &info.tables[tables.len()..] {
-            tables.push(self.add_table(table.ty)?);
+            tables.push(self.add_table_from(table.ty, spare_tables.next())?);
         }
         for &memory in &info.memories[memories.len()..] {
-            memories.push(self.add_memory(memory)?);
+            memories.push(self.add_memory_from(memory, spare_memories.next())?);
         }
         for &ty in &info.tags[tags.len()..] {
             tags.push(self.add_tag(module.type_ids()[ty.index()])?);
         }
-        let context = ContextBlock::new(module.layout().size());
+        let context = context.unwrap_or_else(|| ContextBlock::new(module.layout().size()));
         self.write_head(&context, module, position);
         let layout = module.layout();
         for (index, func) in funcs.iter().enumerate() {
@@ -162,7 +186,9 @@ impl StoreOpaque {
                 }
             }
         }
-        write_func_refs(&context, module);
+        if !is_renewed {
+            write_func_refs(&context, module);
+        }
         Ok(self.add_instance(VmInstance {
             module: module.clone(),
             context,
@@ -174,6 +200,8 @@ impl StoreOpaque {
             imported_funcs: funcs,
             elements: vec![Box::default(); info.elements.len()],
             dropped_data: vec![false; info.data.len()],
+            has_mapped_data: is_renewed,
+            is_complete: false,
         }))
     }
 
@@ -209,8 +237,16 @@ impl StoreOpaque {
 
     /// The references to functions of an instance.
     pub(crate) fn func_elements(&self, instance: usize, funcs: &[FuncIndex]) -> Box<[VmRef]> {
-        let reference = |&func| VmRef::func(Some(self.instance_func(instance, func).pointer()));
-        funcs.iter().map(reference).collect()
+        let instance = self.instance(instance);
+        let (layout, places) = (instance.module.layout(), instance.module.func_ref_places());
+        let reference = |func: &FuncIndex| match instance.imported_funcs.get(func.index()) {
+            Some(imported) => imported.pointer(),
+            None => {
+                let place = places.get(func.index()).filter(|&&place| place != u32::MAX);
+                instance.context.at(layout.func_ref(*place.expect("the function escapes")))
+            }
+        };
+        funcs.iter().map(|func| VmRef::func(Some(reference(func)))).collect()
     }
 
     /// Copies elements of a segment into a table of an instance, as `table.init` does, and drops the segment.
@@ -227,6 +263,11 @@ impl StoreOpaque {
         let items = std::mem::take(&mut self.instance_mut(instance).elements[elem.index()]);
         let table = self.instance(instance).table(table);
         self.table_mut(table).write(start, &items)
+    }
+
+    /// Notes that an instance has got all that belongs to it.
+    pub(crate) fn set_complete(&mut self, instance: usize) {
+        self.instance_mut(instance).is_complete = true;
     }
 
     /// Drops a data segment.
@@ -306,6 +347,21 @@ impl VmInstance {
             Some(import) => TagName::Name(&import.name),
             None => TagName::Index(TagIndex::from_index(tag)),
         })
+    }
+
+    /// Whether mapped data are in its memories already.
+    pub(crate) fn has_mapped_data(&self) -> bool {
+        self.has_mapped_data
+    }
+
+    /// Whether it has got all that belongs to it.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Its context, which is all that is left of it.
+    pub(super) fn into_context(self) -> ContextBlock {
+        self.context
     }
 
     /// Position of the memory exported as `memory`.

@@ -87,12 +87,14 @@ impl Mapping {
 
     /// Gives bytes that nobody needs back to the system; they are zero then. Without effect when the system refuses.
     pub(super) fn discard(&mut self, start: usize, len: usize) {
-        if self.check(start, len).is_ok() {
-            // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up.
-            let _ = unsafe {
-                madvise(self.base.as_ptr().add(start).cast(), len, Advice::LinuxDontNeed)
-            };
-        }
+        let _ = self.renew(start, len);
+    }
+
+    /// Makes bytes what they were when they were mapped: zero, or the file's. When the system refuses, they are as before.
+    pub(super) fn renew(&mut self, start: usize, len: usize) -> io::Result<()> {
+        self.check(start, len)?;
+        // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up.
+        unsafe { Ok(madvise(self.base.as_ptr().add(start).cast(), len, Advice::LinuxDontNeed)?) }
     }
 
     /// Makes bytes executable and readable, and not writable.

@@ -62,6 +62,22 @@ impl VmMemory {
         Ok(())
     }
 
+    /// Whether it owns all addresses that it could ever need.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.mapping.len() as u64 == RESERVATION && !self.ty.memory64
+    }
+
+    /// Makes it what it was when it was new, and what is mapped into it what it was then.
+    pub(super) fn renew(&mut self) -> io::Result<()> {
+        let rounded = |len: u64| (len as usize).next_multiple_of(Mapping::PAGE);
+        let least = self.ty.min_bytes().ok_or(io::ErrorKind::OutOfMemory)?;
+        let (old, new) = (rounded(self.len()), rounded(least));
+        self.mapping.renew(0, old)?;
+        self.mapping.make_inaccessible(new, old - new)?;
+        self.definition.length = least;
+        Ok(())
+    }
+
     /// The type it was made with.
     pub(crate) fn declared_type(&self) -> MemoryType {
         self.ty

@@ -14,6 +14,7 @@ use super::{
     gc::Gc,
     instance::{TagName, VmInstance},
     layout::{VmBump, VmGlobal, VmHostFunc, VmStoreContext, VmValue},
+    memory::VmMemory,
     shared_memory::VmSharedMemory,
     store_memory::StoreMemory,
     table::{VmRef, VmTable},
@@ -42,7 +43,7 @@ pub struct StoreOpaque {
     pub(super) vm: Box<VmStoreContext>,
     pub(super) code: Box<CodeRanges>,
     pub(super) instances: Vec<VmInstance>,
-    memories: Vec<StoreMemory>,
+    pub(super) memories: Vec<StoreMemory>,
     pub(super) tables: Vec<Box<VmTable>>,
     pub(super) globals: Vec<StoreGlobal>,
     /// The number of each tag's type in the engine.
@@ -57,6 +58,12 @@ pub struct StoreOpaque {
 unsafe impl Send for StoreOpaque {}
 // SAFETY: shared references only read.
 unsafe impl Sync for StoreOpaque {}
+
+impl Drop for StoreOpaque {
+    fn drop(&mut self) {
+        self.give_parts_back();
+    }
+}
 
 /// A global, of an instance or made by the host.
 #[derive(Debug)]
@@ -134,6 +141,15 @@ impl StoreOpaque {
     /// # Errors
     /// When it passes a limit of the store, or the system has no room for it.
     pub(crate) fn add_memory(&mut self, ty: MemoryType) -> Result<usize, Error> {
+        self.add_memory_from(ty, None)
+    }
+
+    /// As [`add_memory`](Self::add_memory); `spare` is one that is as if new.
+    pub(super) fn add_memory_from(
+        &mut self,
+        ty: MemoryType,
+        spare: Option<Box<VmMemory>>,
+    ) -> Result<usize, Error> {
         let refused = |why: String| {
             let pages = ty.limits.min;
             Error::limit(format!("cannot allocate a memory of {pages} pages{why}"))
@@ -144,8 +160,11 @@ impl StoreOpaque {
             let limit = self.limits.memory_bytes.unwrap_or(u64::MAX);
             return Err(refused(format!(" ({len} bytes): the limit is {limit} bytes")));
         }
-        let memory = StoreMemory::new(ty, self.engine.memory_style())
-            .map_err(|error| refused(format!(": {error}")))?;
+        let memory = match spare {
+            Some(memory) => StoreMemory::Own(memory),
+            None => StoreMemory::new(ty, self.engine.memory_style())
+                .map_err(|error| refused(format!(": {error}")))?,
+        };
         Ok(self.push_memory(memory))
     }
 
@@ -217,6 +236,15 @@ impl StoreOpaque {
     /// # Errors
     /// When it passes a limit of the store, or the system has no room for it.
     pub(crate) fn add_table(&mut self, ty: TableType) -> Result<usize, Error> {
+        self.add_table_from(ty, None)
+    }
+
+    /// As [`add_table`](Self::add_table); `spare` is one that is as if new.
+    pub(super) fn add_table_from(
+        &mut self,
+        ty: TableType,
+        spare: Option<Box<VmTable>>,
+    ) -> Result<usize, Error> {
         let refused = |why: String| {
             Error::limit(format!("cannot allocate a table of {} elements: {why}", ty.limits.min))
         };
@@ -227,8 +255,11 @@ impl StoreOpaque {
             let limit = self.limits.table_elements.unwrap_or(u64::MAX);
             return Err(refused(format!("the limit is {limit} elements")));
         }
-        let table = VmTable::new(ty).map_err(|error| refused(error.to_string()))?;
-        self.tables.push(Box::new(table));
+        let table = match spare {
+            Some(table) => table,
+            None => Box::new(VmTable::new(ty).map_err(|error| refused(error.to_string()))?),
+        };
+        self.tables.push(table);
         Ok(self.tables.len() - 1)
     }
 

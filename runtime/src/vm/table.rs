@@ -82,6 +82,22 @@ impl VmTable {
         Ok(())
     }
 
+    /// Makes it what it was when it was new. Up to `small` bytes are cleared; pages of a larger table are given back.
+    pub(super) fn renew(&mut self, small: usize) -> io::Result<()> {
+        let rounded = |len: u64| (len * element_size(self.ty)) as usize;
+        let page_end = |len| rounded(len).next_multiple_of(Mapping::PAGE);
+        let (len, least) = (self.len(), self.ty.limits.min);
+        let (old, new) = (page_end(len), page_end(least));
+        if rounded(len) <= small {
+            self.fill(0, VmRef(0), len).map_err(|OutOfTable| io::ErrorKind::InvalidInput)?;
+        } else {
+            self.storage.renew(0, old)?;
+        }
+        self.storage.make_inaccessible(new, old - new)?;
+        self.definition.length = least;
+        Ok(())
+    }
+
     /// The type it was made with.
     pub(crate) fn declared_type(&self) -> TableType {
         self.ty

@@ -24,6 +24,7 @@ mod items;
 mod lazy;
 mod linking;
 mod references;
+mod reuse;
 mod short_ranges;
 mod tail_calls;
 mod threads;

@@ -4,6 +4,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
+    sync::OnceLock,
 };
 
 use wrun_module::{FuncType, layout::host_func::HOST_MAGIC};
@@ -31,8 +32,9 @@ pub(super) type ArrayFn = unsafe extern "C" fn(*mut VmHostFunc, *mut VmContextHe
 )]
 pub struct HostFuncDef {
     ty: FuncType,
-    /// The number of its type in the engine, when that is not the one that is a group of its own and final.
-    declared: Option<u32>,
+    /// The number of its type in the engine. Unless it is declared to be another, it is that of the type that is a group of its
+    /// own and final, which is found when it is first needed.
+    type_id: OnceLock<u32>,
     /// Native code for exactly this type; without it a trampoline of generated code calls `array`.
     native: Option<NonNull<u8>>,
     array: ArrayFn,
@@ -66,7 +68,7 @@ impl HostFuncDef {
     ) -> Self {
         let mut closure = Box::new(closure);
         let closure_pointer = NonNull::from(&mut *closure).cast();
-        Self { ty, declared: None, native, array, _closure: closure, closure_pointer }
+        Self { ty, type_id: OnceLock::new(), native, array, _closure: closure, closure_pointer }
     }
 
     /// A function of any type whose closure takes arguments and leaves results in slices.
@@ -82,7 +84,7 @@ impl HostFuncDef {
     /// The same function, of the type with a number, which is `ty` by structure.
     #[must_use]
     pub(crate) fn declared_as(self, number: u32) -> Self {
-        Self { declared: Some(number), ..self }
+        Self { type_id: OnceLock::from(number), ..self }
     }
 
     /// Its type.
@@ -92,7 +94,7 @@ impl HostFuncDef {
 
     /// The number of its type in the engine, which is the one that it was made for.
     pub(crate) fn type_id(&self, engine: &Engine) -> u32 {
-        self.declared.unwrap_or_else(|| engine.types().id(&self.ty))
+        *self.type_id.get_or_init(|| engine.types().id(&self.ty))
     }
 
     /// Its context in a store of the engine that it was made for, and the module that has its trampoline when it needs one.
