@@ -1,5 +1,5 @@
-//! Random valid modules, compiled without and with optimisation, and run with a collection of garbage at every allocation:
-//! all must do the same.
+//! Random valid modules, compiled without and with optimisation, compiled as they run and left for better code in the middle
+//! of loops, and run with a collection of garbage at every allocation: all must do the same.
 //!
 //! Each exported function is called once, with zeros. Results, traps, memory and globals are compared. The modules import
 //! nothing, end by themselves (they count down), and leave no choice of NaN.
@@ -9,8 +9,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use wrun::{
-    Config, Engine, Extern, ExternType, Instance, MemoryStyle, Module, OptLevel, Store,
-    StoreLimits, TrapCode, Val,
+    Config, Engine, Extern, ExternType, Instance, LazyOptions, MemoryStyle, Module, OptLevel,
+    Store, StoreLimits, Tier, TrapCode, Val,
 };
 
 /// Blocks and calls that a module may go through before it ends itself with a trap.
@@ -22,6 +22,18 @@ type Observed = Vec<String>;
 fn engine(level: OptLevel, style: MemoryStyle, gc_stress: bool) -> Engine {
     let mut config = Config::new();
     config.opt_level(level).memory_style(style).gc_stress(gc_stress).max_gc_heap(64 << 20);
+    Engine::new(&config).expect("an engine can be made")
+}
+
+/// An engine that compiles functions when they are called, and once more when they are hot.
+fn tiers(hot_after: u32, gc_stress: bool) -> Engine {
+    let mut lazy = LazyOptions::default();
+    lazy.first_tier = Some(Tier::Baseline);
+    lazy.hot_after = hot_after;
+    lazy.background = false;
+    lazy.ahead = false;
+    let mut config = Config::new();
+    config.lazy(Some(lazy)).gc_stress(gc_stress).max_gc_heap(64 << 20);
     Engine::new(&config).expect("an engine can be made")
 }
 
@@ -143,7 +155,9 @@ fuzz_target!(|bytes: &[u8]| {
     let fast = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved, false), &bytes);
     let checked = observe(&engine(OptLevel::Speed, MemoryStyle::Checked, false), &bytes);
     let moving = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved, true), &bytes);
-    for other in [fast, checked, moving] {
+    let left = observe(&tiers(0, true), &bytes);
+    let left_later = observe(&tiers(3, false), &bytes);
+    for other in [fast, checked, moving, left, left_later] {
         if let (Some(plain), Some(other)) = (&plain, other) {
             assert_eq!(plain, &other);
         }

@@ -163,6 +163,9 @@ pub enum Tier {
 /// Bytes of a body that is no longer short.
 const SHORT: u64 = 128;
 
+/// The most locals, parameters aside, of a function that is compiled to [`Tier::Baseline`] first.
+pub const MANY_LOCALS: u64 = 1000;
+
 /// Turns the functions of one module into code, one by one and in any order. Functions are named by their position among
 /// those that the module defines.
 pub trait FunctionCompiler: Send + Sync {
@@ -170,13 +173,17 @@ pub trait FunctionCompiler: Send + Sync {
     fn module(&self) -> &ParsedModule<'_>;
 
     /// The form in which a function should be compiled first. Of a short one the optimised form takes hardly longer: less to
-    /// count saves what optimising costs. RATIONALE.md has the figures.
+    /// count saves what optimising costs. RATIONALE.md has the figures. One with too many locals could not be left at its
+    /// loops.
     ///
     /// # Panics
     /// When there is no such function.
     fn first_tier(&self, position: usize) -> Tier {
-        let body = self.module().bodies[position].range();
-        match body.end - body.start < SHORT {
+        let body = &self.module().bodies[position];
+        let is_short = body.range().end - body.range().start < SHORT;
+        let locals = body.get_locals_reader().into_iter().flatten().flatten();
+        let locals: u64 = locals.map(|(count, _)| u64::from(count)).sum();
+        match is_short || locals > MANY_LOCALS {
             true => Tier::Optimised,
             false => Tier::Baseline,
         }

@@ -29,8 +29,8 @@ mod types;
 
 pub use compiled::{Call, CallKind, CompiledFunc, InputHash, Placement, TooFar};
 pub use compiler::{
-    CompileError, CompileOptions, Compiler, FunctionCompiler, MemoryStyle, OptLevel, Progress,
-    RESERVATION, Tier,
+    CompileError, CompileOptions, Compiler, FunctionCompiler, MANY_LOCALS, MemoryStyle, OptLevel,
+    Progress, RESERVATION, Tier,
 };
 pub use data_layout::{DataLayout, DataPlace, MemoryRun};
 pub use features::{FeatureError, Features};

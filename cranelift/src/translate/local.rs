@@ -12,7 +12,7 @@ use cranelift_codegen::{
     ir::{Block, Inst, InstBuilder, MemFlagsData, Value, types},
 };
 use cranelift_frontend::Variable;
-use wrun_module::ValType;
+use wrun_module::{MANY_LOCALS, ValType};
 
 use super::{
     function::FuncTranslator,
@@ -21,8 +21,9 @@ use super::{
 };
 use crate::abi::clif_type;
 
-/// Functions with more locals have them in variables, and no state of their loops: their frames would be too large.
-const MAX_IN_FRAME: u64 = 1000;
+/// Functions with more locals have them in variables, and no state of their loops: their frames would be too large. Nobody
+/// compiles one so first who can help it, and parameters are at most as many again.
+const MAX_IN_FRAME: u64 = 2 * MANY_LOCALS;
 
 /// The locals of a function.
 pub(super) struct Locals {

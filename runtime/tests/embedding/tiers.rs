@@ -81,6 +81,43 @@ fn the_function_is_compiled_twice_and_the_second_code_is_kept() {
     assert_eq!(tiers, [twice.clone(), twice.clone(), twice, once.clone(), once]);
 }
 
+/// Room in the frame for the locals is bounded: of a function with too many the loops are not left, and so it is optimised
+/// from the start unless that is asked for.
+#[test]
+fn functions_with_many_locals_are_optimised_at_once() {
+    let text = |locals: usize| {
+        let locals = format!("(local {})", "i64 ".repeat(locals));
+        let long = "nop ".repeat(128);
+        format!(
+            r#"(module (func (export "f") (param $n i32) (result i64) {locals} (local $sum i64)
+                (loop $again
+                    (local.set 900 (i64.add (local.get 900) (i64.extend_i32_u (local.get $n))))
+                    (local.set $sum (i64.add (local.get $sum) (local.get 900)))
+                    (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                {long}
+                (local.get $sum)))"#
+        )
+    };
+    let expected = (1..=20).rev().scan(0, |sum, n| {
+        *sum += n;
+        Some(*sum)
+    });
+    let expected: i64 = expected.sum();
+    for (locals, tier) in [(950, Tier::Baseline), (1100, Tier::Optimised), (2500, Tier::Optimised)]
+    {
+        let text = text(locals);
+        check(&text, &[Val::I32(20)], &[Val::I64(expected)]);
+        let engine =
+            Engine::new(Config::new().lazy(Some(LazyOptions::default()))).expect("an engine");
+        let module = Module::new(&engine, &text).expect("a module");
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).expect("an instance");
+        let f = instance.get_typed_func::<i32, i64>(&store, "f").expect("an export");
+        assert_eq!(f.call(&mut store, 20).expect("no trap"), expected);
+        assert_eq!(module.compiled_functions()[0].1, tier, "{locals} locals");
+    }
+}
+
 #[test]
 fn nested_loops_are_left_at_any_level() {
     let text = r#"(module (func (export "f") (param $n i32) (result i64)
