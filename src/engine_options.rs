@@ -83,7 +83,7 @@ impl CompilerArgs {
 #[derive(Args, Debug)]
 pub(crate) struct CompileArgs {
     /// When functions are compiled: when they are called first, or all before the program starts.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Eager)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Lazy)]
     compile: When,
 }
 

@@ -161,7 +161,7 @@ pub enum Tier {
 }
 
 /// Bytes of a body that is no longer short.
-const SHORT: u64 = 128;
+const SHORT: u64 = 64;
 
 /// The most locals, parameters aside, of a function that is compiled to [`Tier::Baseline`] first.
 pub const MANY_LOCALS: u64 = 1000;

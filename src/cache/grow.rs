@@ -5,11 +5,15 @@
 //! one; otherwise another image is made from the new one. So nothing that anybody added is lost, but for one who gave up
 //! after [`ATTEMPTS`]; its next run makes up for it.
 
-use std::{cell::RefCell, fs::File, io::Read};
+use std::{
+    cell::RefCell,
+    fs::File,
+    io::{self, Read},
+};
 
 use wrun::Module;
 
-use super::{Cache, Key, store};
+use super::{Cache, Key, folder::Refusal, store};
 
 /// How often it is tried to put an image in place of the entry that it was made from.
 const ATTEMPTS: usize = 8;
@@ -50,7 +54,15 @@ impl Cache {
 
     /// Puts an image with what was compiled in place of the entry. False when somebody else did in the meantime.
     fn try_to_grow(&self, growing: &Growing) -> bool {
-        let there = self.folder.open_file(&growing.key.entry()).ok();
+        let there = match self.folder.open_file(&growing.key.entry()) {
+            Ok(there) => Some(there),
+            Err(Refusal::Unusable(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            // What is not the user's alone, or no file, is replaced by what is.
+            Err(Refusal::Untrusted(_) | Refusal::Unusable(_)) => {
+                self.folder.remove(&growing.key.entry());
+                None
+            }
+        };
         // While both are open no other file has their numbers.
         let known = match (&there, &growing.loaded) {
             (Some(there), Some(loaded)) => store::is_same(there, loaded),
