@@ -74,7 +74,7 @@ macro_rules! for_each_libcall {
             /// compiled without optimisation. Its counter has gone below zero.
             ///
             /// `offset` says what it counted last: a round of the loop whose instruction is there in the function's body, or a call
-            /// of the function ([`hot::CALL`](crate::layout::hot::CALL)). For a loop it gives the address of code that goes on from
+            /// of the function (`CALL` of the layouts' module `hot`). For a loop it gives the address of code that goes on from
             /// there; 0 when there is none (yet), and for calls.
             hot(position: i32, offset: i32) -> i64;
         }
