@@ -84,7 +84,8 @@ impl CraneliftCompiler {
                 partial: !functions,
             };
             let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
-            let mut tables = dwarf(module);
+            // Without functions an image is always used together with its module, which has the DWARF.
+            let mut tables = if functions { dwarf(module) } else { Vec::new() };
             tables.push((section::NAMES.to_owned(), NameTable::encode(names).into()));
             self.image(linked, &metadata, &data, tables)
         })?;

@@ -96,7 +96,7 @@ impl Frame {
     }
 
     fn find_symbols(&self) -> Option<Vec<Symbol>> {
-        if !self.module.code().code().image().has_dwarf() {
+        if self.module.dwarf_section(gimli::SectionId::DebugInfo.name()).is_empty() {
             return None;
         }
         // Addresses in a module's DWARF count from the content of its code section.

@@ -15,7 +15,7 @@ use std::{
 use wrun_module::{
     CompiledFunc, ConcreteType, DataIndex, DataPlace, DataSegment, ExternIndex, ExternType,
     HeapType, ImportKind, MemoryIndex, MemoryStyle, ModuleInfo, Tier,
-    image::{Image, ImageError, Metadata},
+    image::{Image, ImageError, Metadata, Origin},
     layout::ContextLayout,
 };
 
@@ -82,7 +82,7 @@ impl Module {
         let start = Instant::now();
         let module = engine.parse(bytes)?;
         let (image, source) = engine.compile_lazily(module.clone())?;
-        let code = VmCode::from_bytes(&image);
+        let code = VmCode::from_bytes(&image, Origin::Here);
         drop(image);
         Self::load_with(engine, start, code, Some((source, options))).or_else(|error| {
             // The system has no room for code that grows.
@@ -157,7 +157,8 @@ impl Module {
     /// come from a source that is trusted like a program of the system's.
     #[allow(unsafe_code, reason = "says that the caller has to trust the image")]
     pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        Self::load_own(engine, bytes.as_ref())
+        let code = VmCode::from_bytes(bytes.as_ref(), Origin::Elsewhere);
+        Self::load(engine, Instant::now(), code).map_err(LoadError::unnamed)
     }
 
     /// Loads the image in a file, without copying it.
@@ -191,9 +192,10 @@ impl Module {
         Self::load(engine, Instant::now(), VmCode::from_file(file)).map_err(LoadError::unnamed)
     }
 
-    /// Loads an image from memory.
+    /// Loads an image that was made just now.
     pub(crate) fn load_own(engine: &Engine, bytes: &[u8]) -> Result<Module> {
-        Self::load(engine, Instant::now(), VmCode::from_bytes(bytes)).map_err(LoadError::unnamed)
+        Self::load(engine, Instant::now(), VmCode::from_bytes(bytes, Origin::Here))
+            .map_err(LoadError::unnamed)
     }
 
     fn load(
@@ -460,10 +462,14 @@ impl Module {
         *self.0.dwarf_is_sound.get_or_init(check)
     }
 
-    /// The bytes of one of the module's DWARF sections.
+    /// The bytes of one of the module's DWARF sections, by its name there; empty when there is none. Where functions may be
+    /// missing the module itself has them, and is read for it if need be.
     pub(crate) fn dwarf_section(&self, name: &str) -> &[u8] {
         let code = self.0.code.code();
-        code.image().dwarf(code.bytes(), name)
+        let Some(lazy) = self.0.code.lazy() else { return code.image().dwarf(code.bytes(), name) };
+        let Ok(compiler) = lazy.compiler() else { return &[] };
+        let section = compiler.module().custom_sections.iter().find(|custom| custom.name == name);
+        section.map_or(&[], |section| section.data)
     }
 }
 

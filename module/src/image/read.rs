@@ -39,6 +39,15 @@ pub enum ImageError {
     Target(String),
 }
 
+/// Where the bytes of an image come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// They were made in this process, and have been in its memory since.
+    Here,
+    /// From a file, or from somebody else: they may be damaged.
+    Elsewhere,
+}
+
 /// A valid image: its decoded metadata, and where its parts lie in the file.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -80,6 +89,15 @@ impl Image {
     /// When the bytes are no image, were made by another version, or are damaged. Whether the image fits the host is
     /// for the caller to decide, by [`target`](Self::target).
     pub fn parse(bytes: &[u8]) -> Result<Image, ImageError> {
+        Self::parse_with(bytes, Origin::Elsewhere)
+    }
+
+    /// As [`parse`](Self::parse), and of an image that was made in this process its checksum is not looked at: whole pages of
+    /// it are then not even read.
+    ///
+    /// # Errors
+    /// As for `parse`.
+    pub fn parse_with(bytes: &[u8], origin: Origin) -> Result<Image, ImageError> {
         if !is_elf(bytes) {
             return Err(ImageError::NotAnImage("it does not begin as an ELF file".into()));
         }
@@ -92,7 +110,8 @@ impl Image {
             return Err(ImageError::Version { found });
         }
         let hole = sections.get(section::CHECKSUM)?;
-        if hole.len() != CHECKSUM_SIZE || checksum(bytes, hole.start) != bytes[hole] {
+        let fits = || checksum(bytes, hole.start) == bytes[hole.clone()];
+        if hole.len() != CHECKSUM_SIZE || origin == Origin::Elsewhere && !fits() {
             return Err(ImageError::Damaged("its checksum does not match".into()));
         }
         let decode_error = |_| ImageError::Damaged("its metadata cannot be decoded".into());
@@ -247,11 +266,6 @@ impl Image {
             (format!("{}{name}", section::DWARF_PREFIX), &bytes[range.clone()])
         });
         dwarf.chain([(section::NAMES.to_owned(), &bytes[self.names.clone()])])
-    }
-
-    /// Whether the module has DWARF.
-    pub fn has_dwarf(&self) -> bool {
-        !self.dwarf.is_empty()
     }
 }
 

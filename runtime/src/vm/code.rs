@@ -19,7 +19,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use wrun_module::{
     ModuleInfo, Tier, TrapCode,
     image::{
-        Image, ImageError,
+        Image, ImageError, Origin,
         tables::{Handlers, StackMap},
     },
     lazy,
@@ -84,15 +84,19 @@ impl From<io::Error> for LoadError {
 
 impl VmCode {
     /// Loads the image that `bytes` are, from a copy in memory.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
+    pub(crate) fn from_bytes(bytes: &[u8], origin: Origin) -> Result<Self, LoadError> {
         let file = memfd_create("wrun-image", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
         let mut file = File::from(file);
         file.write_all(bytes)?;
-        Self::from_file(file)
+        Self::map(file, origin)
     }
 
     /// Loads the image in a file, which must not be changed while it is in use. None of it is executable yet.
     pub(crate) fn from_file(file: File) -> Result<Self, LoadError> {
+        Self::map(file, Origin::Elsewhere)
+    }
+
+    fn map(file: File, origin: Origin) -> Result<Self, LoadError> {
         let len = usize::try_from(file.metadata()?.len());
         let len = len.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         if len == 0 {
@@ -101,7 +105,7 @@ impl VmCode {
         let mapping = Mapping::of_file(&file, len)?;
         // SAFETY: `len` bytes are mapped readable. That nobody changes the file is the contract of loading images.
         let bytes = unsafe { slice::from_raw_parts(mapping.base().as_ptr(), len) };
-        let image = Image::parse(bytes).map_err(LoadError::Image)?;
+        let image = Image::parse_with(bytes, origin).map_err(LoadError::Image)?;
         if !ends_with_terminator(&bytes[image.eh_frame()]) {
             return Err(LoadError::Image(ImageError::Damaged(
                 "its unwind tables have no end".into(),
@@ -118,7 +122,7 @@ impl VmCode {
         };
         match mapping.make_executable(text.start, text.len()) {
             Err(error) if is_no_execution(&error) => {
-                let copy = Self::from_bytes(self.bytes())?;
+                let copy = Self::from_bytes(self.bytes(), Origin::Here)?;
                 let ImageMapping::Own(mapping) = &copy.mapping else { unreachable!("as above") };
                 mapping.make_executable(text.start, text.len())?;
                 Ok(ActiveCode::new(copy))
@@ -152,7 +156,7 @@ impl VmCode {
                     let base = region.mapping().base().as_ptr().add(range.start);
                     slice::from_raw_parts(base, range.len())
                 };
-                return Self::from_bytes(bytes)?.activate_lazily(source, options);
+                return Self::from_bytes(bytes, Origin::Here)?.activate_lazily(source, options);
             }
             result => result?,
         }
