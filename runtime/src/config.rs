@@ -24,7 +24,7 @@ pub struct LazyOptions {
 
 impl Default for LazyOptions {
     fn default() -> Self {
-        Self { first_tier: None, hot_after: 30_000, background: true, ahead: true }
+        Self { first_tier: None, hot_after: 300_000, background: true, ahead: true }
     }
 }
 
