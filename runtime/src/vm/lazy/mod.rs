@@ -71,6 +71,9 @@ struct Shared {
     arena: Arena,
     progress: Progress,
     work: workers::Work,
+    /// How many threads wait for a function that another one compiles. Without any, nobody is notified: that is a system
+    /// call each time.
+    waiting: usize,
 }
 
 impl fmt::Debug for LazyCode {
@@ -100,7 +103,7 @@ impl LazyCode {
         for (position, code) in progress.entered() {
             region.enter(position, region.text() + code as usize);
         }
-        let shared = Shared { arena, progress, work: workers::Work::default() };
+        let shared = Shared { arena, progress, work: workers::Work::default(), waiting: 0 };
         Ok(Self {
             records,
             region,
@@ -201,8 +204,10 @@ impl LazyCode {
                     shared = self.compile_first(shared, position)?;
                 }
                 State::Compiling => {
+                    shared.waiting += 1;
                     let waited = self.compiled.wait(shared);
                     shared = waited.expect("no thread panics while it holds the lock");
+                    shared.waiting -= 1;
                 }
             }
         }
@@ -324,7 +329,8 @@ impl Drop for Attempt<'_> {
         if shared.progress.state(self.position) == State::Compiling {
             shared.progress.set(self.position, State::Absent);
         }
-        drop(shared);
-        self.lazy.compiled.notify_all();
+        if shared.waiting > 0 {
+            self.lazy.compiled.notify_all();
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, MutexGuard},
+    sync::{Arc, MutexGuard, OnceLock},
     thread,
     time::Duration,
 };
@@ -22,6 +22,15 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Bytes of a worker's stack: what Rust's threads have.
 const STACK: usize = 2 << 20;
+
+/// How many threads there may be for one module: finding out how many processors there are reads several files, so it is done
+/// once.
+fn most_workers() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| {
+        thread::available_parallelism().map_or(1, |processors| (processors.get() - 1).max(1))
+    })
+}
 
 /// What is hot.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +78,7 @@ impl LazyCode {
             self.jobs.notify_one();
             return;
         }
-        let most = thread::available_parallelism().map_or(1, |all| (all.get() - 1).max(1));
-        if work.workers >= most {
+        if work.workers >= most_workers() {
             return;
         }
         let lazy = self.clone();
