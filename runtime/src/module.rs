@@ -413,6 +413,14 @@ impl Module {
         self.0.code.lazy().map(|lazy| lazy.compiled()).unwrap_or_default()
     }
 
+    /// Leaves functions alone that nobody has called: the program has ended. What is under way is finished.
+    #[doc(hidden)]
+    pub fn end_background_work(&self) {
+        if let Some(lazy) = self.0.code.lazy() {
+            lazy.end_background_work();
+        }
+    }
+
     /// Whether functions are compiled as they are called.
     #[doc(hidden)]
     pub fn is_lazy(&self) -> bool {

@@ -46,6 +46,7 @@ impl Cache {
     /// Keeps what was compiled in this run.
     pub(crate) fn grow(&self) {
         for growing in self.growing.0.take() {
+            growing.module.end_background_work();
             let start = std::time::Instant::now();
             let grown = (0..ATTEMPTS).any(|_| self.try_to_grow(&growing));
             tracing::debug!(elapsed = ?start.elapsed(), grown, "what was compiled is kept");

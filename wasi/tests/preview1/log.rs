@@ -22,6 +22,9 @@ impl Write for Lines {
 
 /// What the log says of `run` under a filter.
 fn logged(filter: &str, run: impl FnOnce()) -> Vec<String> {
+    // The first call in a process registers the place of the log with `tracing`. When another test does that at the moment when
+    // the subscriber below is made, the place takes it that nobody listens: it is registered before, and asked again.
+    Guest::in_dir(temp().path()).call("sched_yield", &[]);
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -32,7 +35,10 @@ fn logged(filter: &str, run: impl FnOnce()) -> Vec<String> {
         .with_target(false)
         .with_ansi(false)
         .finish();
-    tracing::subscriber::with_default(subscriber, run);
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::callsite::rebuild_interest_cache();
+        run();
+    });
     let bytes = lines.0.lock().expect("no panic").clone();
     String::from_utf8(bytes).expect("UTF-8").lines().map(str::to_owned).collect()
 }

@@ -139,6 +139,11 @@ impl LazyCode {
         self.records.find(offset)
     }
 
+    /// Compiles and optimises nothing more before it is called: the program has ended.
+    pub(crate) fn end_background_work(&self) {
+        self.lock().work.clear();
+    }
+
     /// The functions that were compiled and called, each in its best form.
     pub(crate) fn compiled(&self) -> Vec<(u32, Tier, CompiledFunc)> {
         let shared = self.lock();

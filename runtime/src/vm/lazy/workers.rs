@@ -62,6 +62,12 @@ impl Work {
         self.ahead.extend(positions);
     }
 
+    /// Forgets all that has not been begun.
+    pub(super) fn clear(&mut self) {
+        self.hot.clear();
+        self.ahead.clear();
+    }
+
     fn is_empty(&self) -> bool {
         self.hot.is_empty() && self.ahead.is_empty()
     }
