@@ -350,8 +350,7 @@ fn a_module_is_validated_as_a_whole() {
 }
 
 #[test]
-fn what_is_called_is_compiled_ahead() {
-    // Nothing waits for it here: what is asserted is that it does no harm, and that what was not called is not counted.
+fn what_is_only_compiled_ahead_does_not_count_as_called() {
     let mut options = LazyOptions::default();
     options.ahead = true;
     let engine = Engine::new(Config::new().lazy(Some(options))).unwrap();

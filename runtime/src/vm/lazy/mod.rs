@@ -57,7 +57,8 @@ pub(crate) struct LazyCode {
     hot_after: i32,
     options: LazyOptions,
     source: Mutex<Option<Source>>,
-    compiler: OnceLock<Box<dyn FunctionCompiler>>,
+    /// The compiler, or why there is none.
+    compiler: OnceLock<std::result::Result<Box<dyn FunctionCompiler>, String>>,
     num_imported_funcs: u32,
     shared: Mutex<Shared>,
     /// Notified when a function stops being compiled.
@@ -166,19 +167,17 @@ impl LazyCode {
     /// # Errors
     /// When the module cannot be read any more.
     pub(crate) fn compiler(&self) -> Outcome<&dyn FunctionCompiler> {
-        if let Some(compiler) = self.compiler.get() {
-            return Ok(&**compiler);
+        // Whoever comes second waits for the first, and is told the same.
+        let made = self.compiler.get_or_init(|| {
+            let source =
+                self.source.lock().expect("no thread panics while it holds the lock").take();
+            let source = source.ok_or("the module could not be read when it was needed")?;
+            source().map_err(|error| error.to_string())
+        });
+        match made {
+            Ok(compiler) => Ok(&**compiler),
+            Err(why) => Err(Error::host(why.clone())),
         }
-        // Whoever comes second waits here for the first.
-        let mut source = self.source.lock().expect("no thread panics while it holds the lock");
-        if self.compiler.get().is_none() {
-            let make = source.take().ok_or_else(|| {
-                Error::limit("the module could not be read when it was needed".to_owned())
-            })?;
-            let _ = self.compiler.set(make()?);
-        }
-        drop(source);
-        Ok(&**self.compiler.get().expect("set above, or by another thread"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
