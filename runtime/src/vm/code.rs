@@ -26,7 +26,7 @@ use wrun_module::{
 };
 
 use super::{
-    lazy::{LazyCode, Record, Region, Source},
+    lazy::{FuncRefs, LazyCode, Record, Region, Source},
     mapping::Mapping,
 };
 use crate::LazyOptions;
@@ -142,6 +142,7 @@ impl VmCode {
     ) -> Result<ActiveCode, LoadError> {
         let info = &self.image.metadata.info;
         let (funcs, num_imported_funcs) = (info.num_defined_funcs, info.num_imported_funcs);
+        let func_refs = FuncRefs::new(info);
         let text = self.image.text();
         let Self { mapping: ImageMapping::Own(mapping), file, image } = self else {
             unreachable!("an image goes among lazy code when it is activated")
@@ -173,7 +174,8 @@ impl VmCode {
             };
             (0..table.len()).map(present).collect::<Vec<_>>()
         };
-        let lazy = LazyCode::new(region, present.into_iter(), num_imported_funcs, source, options)?;
+        let present = present.into_iter();
+        let lazy = LazyCode::new(region, present, num_imported_funcs, func_refs, source, options)?;
         let mapping = ImageMapping::Lazy(Arc::new(lazy), range);
         Ok(ActiveCode::new(Self { mapping, file, image }))
     }

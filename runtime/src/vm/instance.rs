@@ -3,6 +3,7 @@
 use std::{
     alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
     ptr::NonNull,
+    sync::Arc,
 };
 
 use wrun_module::{
@@ -14,7 +15,8 @@ use wrun_module::{
 use super::{
     exit::LIBCALLS,
     func::FuncHandle,
-    layout::{VmContextHead, VmFuncRef, VmGlobal, VmImportedFunc, VmInstanceHead, VmSlot},
+    layout::{VmContextHead, VmEntry, VmFuncRef, VmGlobal, VmImportedFunc, VmInstanceHead, VmSlot},
+    lazy::LazyCode,
     store::StoreOpaque,
     store_memory::StoreMemory,
     table::{VmRef, VmTable},
@@ -68,6 +70,8 @@ pub(crate) enum TagName<'a> {
 pub(super) struct ContextBlock {
     base: NonNull<u8>,
     layout: Layout,
+    /// Who writes to its references to functions.
+    lazy: Option<Arc<LazyCode>>,
 }
 
 impl ContextBlock {
@@ -77,7 +81,7 @@ impl ContextBlock {
         // SAFETY: a context is never empty: it has a head.
         let base = unsafe { alloc_zeroed(layout) };
         let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };
-        Self { base, layout }
+        Self { base, layout, lazy: None }
     }
 
     /// Writes to an offset of the layout that the context was made with.
@@ -111,6 +115,9 @@ impl ContextBlock {
 
 impl Drop for ContextBlock {
     fn drop(&mut self) {
+        if let Some(lazy) = &self.lazy {
+            lazy.remove_context(self.base);
+        }
         // SAFETY: allocated by `new` with this layout.
         unsafe { dealloc(self.base.as_ptr(), self.layout) };
     }
@@ -149,7 +156,7 @@ impl StoreOpaque {
         for &ty in &info.tags[tags.len()..] {
             tags.push(self.add_tag(module.type_ids()[ty.index()])?);
         }
-        let context = context.unwrap_or_else(|| ContextBlock::new(module.layout().size()));
+        let mut context = context.unwrap_or_else(|| ContextBlock::new(module.layout().size()));
         self.write_head(&context, module, position);
         let layout = module.layout();
         for (index, func) in funcs.iter().enumerate() {
@@ -157,7 +164,7 @@ impl StoreOpaque {
             context.write(
                 layout.imported_func(FuncIndex::from_index(index)),
                 VmImportedFunc {
-                    native: func_ref.native,
+                    native: func_ref.native.code(),
                     context: func_ref.context,
                     func_ref: NonNull::from(func_ref),
                 },
@@ -187,7 +194,7 @@ impl StoreOpaque {
             }
         }
         if !is_renewed {
-            write_func_refs(&context, module);
+            write_func_refs(&mut context, module);
         }
         Ok(self.add_instance(VmInstance {
             module: module.clone(),
@@ -276,8 +283,9 @@ impl StoreOpaque {
     }
 }
 
-/// Writes the references to the functions that the module defines and that escape.
-fn write_func_refs(context: &ContextBlock, module: &Module) {
+/// Writes the references to the functions that the module defines and that escape. Those of a module that is compiled as it
+/// runs are kept at the best code from now on.
+fn write_func_refs(context: &mut ContextBlock, module: &Module) {
     let info = module.info();
     for (slot, decl) in info.func_refs.iter().enumerate() {
         if info.is_imported_func(decl.func) {
@@ -288,18 +296,23 @@ fn write_func_refs(context: &ContextBlock, module: &Module) {
         let checked = "checked when the image was loaded";
         let code = module.code().function(position).expect(checked);
         let (native, tail) = match decl.adapter {
-            None => (code, None),
-            Some(adapter) => (module.code().adapter(adapter).expect(checked), Some(code)),
+            None => (code, VmEntry::none()),
+            Some(adapter) => (module.code().adapter(adapter).expect(checked), VmEntry::new(code)),
         };
         context.write(
             module.layout().func_ref(slot as u32),
             VmFuncRef {
-                native,
+                native: VmEntry::new(native),
                 context: context.at(0),
                 type_id: module.type_ids()[decl.ty.index()],
                 tail,
             },
         );
+    }
+    if let Some(lazy) = module.code().lazy() {
+        // SAFETY: the context has the layout of the module, its references are written, and dropping it removes it first.
+        unsafe { lazy.add_context(context.base) };
+        context.lazy = Some(lazy.clone());
     }
 }
 

@@ -1,6 +1,11 @@
 //! The `repr(C)` data that generated code reads and writes, held against the one table in `wrun_module::layout`.
 
-use std::{cell::UnsafeCell, mem::offset_of, ptr::NonNull, sync::atomic::AtomicU64};
+use std::{
+    cell::UnsafeCell,
+    mem::offset_of,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicPtr, AtomicU64, Ordering},
+};
 
 use wrun_module::layout;
 
@@ -46,20 +51,46 @@ impl Default for VmBump {
 
 /// A function reference.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[allow(
     unreachable_pub,
     reason = "named in hidden methods of public traits that only this crate implements"
 )]
 pub struct VmFuncRef {
     /// Code with the native calling convention.
-    pub(super) native: NonNull<u8>,
+    pub(super) native: VmEntry,
     /// The callee's context: of an instance, or a [`VmHostFunc`].
     pub(super) context: NonNull<VmContextHead>,
     /// The number of its type in the engine.
     pub(super) type_id: u32,
     /// Code with the internal calling convention, of a function with tail calls.
-    pub(super) tail: Option<NonNull<u8>>,
+    pub(super) tail: VmEntry,
+}
+
+/// Address of the code that a reference leads to, or null. Another thread may put better code of the same function there
+/// at any time.
+#[repr(transparent)]
+#[derive(Debug)]
+pub(super) struct VmEntry(AtomicPtr<u8>);
+
+impl VmEntry {
+    /// The address of code.
+    pub(super) fn new(code: NonNull<u8>) -> Self {
+        Self(AtomicPtr::new(code.as_ptr()))
+    }
+
+    /// No code.
+    pub(super) fn none() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// The address of the code.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub(super) fn code(&self) -> NonNull<u8> {
+        NonNull::new(self.0.load(Ordering::Acquire)).expect("the reference leads to code")
+    }
 }
 
 /// What every context begins with, be it an instance's or a host function's.

@@ -287,6 +287,51 @@ fn threads_race_for_the_same_functions() {
     }
 }
 
+/// Code is optimised in the background while threads make instances, call by reference in them, and drop them again.
+#[test]
+fn instances_come_and_go_while_references_change() {
+    let func = |n: u32| {
+        format!(
+            "(func $f{n} (type $t) (local $i i32) (local.set $i (i32.const 3))
+                (loop $a (br_if $a (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+                (i32.add (local.get 0) (i32.const {n})))"
+        )
+    };
+    let funcs: String = (0..50).map(func).collect();
+    let names: String = (0..50).map(|n| format!(" $f{n}")).collect();
+    let text = format!(
+        r#"(module (type $t (func (param i32) (result i32)))
+            (table 50 50 funcref) (elem (i32.const 0){names}) {funcs}
+            (func (export "run") (result i32) (local $n i32) (local $sum i32)
+                (loop $again
+                    (local.set $sum (call_indirect (type $t) (local.get $sum) (local.get $n)))
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if $again (i32.lt_u (local.get $n) (i32.const 50))))
+                (local.get $sum)))"#
+    );
+    let mut options = LazyOptions::default();
+    (options.first_tier, options.hot_after) = (Some(Tier::Baseline), 500);
+    let engine = Engine::new(Config::new().lazy(Some(options))).unwrap();
+    for _ in 0..3 {
+        let module = Module::new(&engine, &text).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let (mut store, instance) = instance(&module);
+                        let run = instance.get_typed_func::<(), i32>(&store, "run").unwrap();
+                        for _ in 0..10 {
+                            assert_eq!(run.call(&mut store, ()).unwrap(), 49 * 25);
+                        }
+                    }
+                });
+            }
+        });
+        let tiers = module.compiled_functions().into_iter().map(|func| func.1);
+        assert!(tiers.filter(|&tier| tier == Tier::Optimised).count() > 0, "nothing was optimised");
+    }
+}
+
 #[test]
 fn a_thread_with_a_small_stack_compiles_too() {
     let body = "(i32.add (i32.const 1))".repeat(20_000);

@@ -160,7 +160,7 @@ impl<P: WasmParams, R: WasmResults> TypedHandle<P, R> {
         }
         let func_ref = self.func.resolve(store);
         let mut call = TypedCall::<P, R> {
-            native: func_ref.native.as_ptr(),
+            native: func_ref.native.code().as_ptr(),
             callee: func_ref.context.as_ptr(),
             params: params.into_abi(store)?,
             first: MaybeUninit::uninit(),
@@ -190,8 +190,10 @@ impl StoreOpaque {
         arguments: &[Val],
         results: &mut [Val],
     ) -> Result<(), Error> {
-        let func_ref = *func.resolve(self);
-        let own = self.engine().types().get(func_ref.type_id);
+        let func_ref = func.resolve(self);
+        let (native, callee) = (func_ref.native.code(), func_ref.context.as_ptr());
+        let type_id = func_ref.type_id;
+        let own = self.engine().types().get(type_id);
         assert_eq!(own.func(), ty, "the type is the function's");
         assert_eq!(results.len(), ty.results().len(), "room for the results");
         assert!(
@@ -203,12 +205,11 @@ impl StoreOpaque {
         for (slot, argument) in values.iter_mut().zip(arguments) {
             *slot = argument.to_vm(self);
         }
-        let callee = func_ref.context.as_ptr();
         // SAFETY: the context of a function of the store is alive.
         let is_host = unsafe { (*callee).magic == HOST_MAGIC };
         let mut call = ArrayCall {
             trampoline: no_trampoline,
-            native: func_ref.native.as_ptr(),
+            native: native.as_ptr(),
             callee,
             values: values.as_mut_ptr(),
         };
@@ -221,8 +222,7 @@ impl StoreOpaque {
             let instance =
                 unsafe { super::instance_of(callee) }.expect("the context of an instance");
             let module = self.instance(instance).module();
-            let trampoline =
-                module.array_to_native(func_ref.type_id).expect("an escaping function's");
+            let trampoline = module.array_to_native(type_id).expect("an escaping function's");
             // SAFETY: trampolines of an image have this signature.
             call.trampoline = unsafe { std::mem::transmute::<NonNull<u8>, Trampoline>(trampoline) };
             // SAFETY: the values have the function's types, for which the trampoline is.

@@ -16,7 +16,7 @@ use crate::{
     vm::{
         activation::{Failure, fail},
         exit::host_func_stub,
-        layout::{VmContextHead, VmFuncRef, VmHostFunc, VmStoreContext, VmValue},
+        layout::{VmContextHead, VmEntry, VmFuncRef, VmHostFunc, VmStoreContext, VmValue},
         throw::fail_or_throw,
     },
 };
@@ -122,7 +122,12 @@ impl HostFuncDef {
             entry,
             array_entry,
             closure: self.closure_pointer,
-            func_ref: VmFuncRef { native: stub, context: NonNull::dangling(), type_id, tail: None },
+            func_ref: VmFuncRef {
+                native: VmEntry::new(stub),
+                context: NonNull::dangling(),
+                type_id,
+                tail: VmEntry::none(),
+            },
         });
         func.func_ref.context = NonNull::from(&mut *func).cast();
         Ok((func, trampoline))

@@ -59,7 +59,7 @@ impl FuncHandle {
     /// When `store` is not the function's.
     pub(super) fn resolve(self, store: &StoreOpaque) -> &VmFuncRef {
         self.assert_in(store);
-        // SAFETY: references live as long as their store, and are not written after they are made.
+        // SAFETY: references live as long as their store; what is written after they are made is atomic.
         unsafe { self.pointer.as_ref() }
     }
 

@@ -3,6 +3,7 @@
 //! - [`region`] is the addresses it all lies at, with a *stub* and an *entry* for each function;
 //! - [`arena`] is where code goes that is compiled now, [`records`] what is known of it by where it lies;
 //! - [`resolver`] is the way from the call of a function without code to here;
+//! - [`func_refs`] is where the references to functions lead;
 //! - [`progress`] is how far each function is, [`workers`] the threads that compile ahead and optimise in the background.
 //!
 //! # The life of a function
@@ -12,9 +13,10 @@
 //! its entry is switched, and frames that are in one of its loops for long go on in code made for that.
 //!
 //! Direct calls go to the callee's code when it is final (entered, and optimised) at the time the caller gets its place, and
-//! to its stub otherwise.
+//! to its stub otherwise. References lead to the stub until the code is final, and to that from then on.
 
 mod arena;
+mod func_refs;
 mod progress;
 mod records;
 mod region;
@@ -23,6 +25,7 @@ mod workers;
 
 use std::{
     fmt,
+    ptr::NonNull,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicI32, Ordering},
@@ -36,7 +39,7 @@ use self::{
     progress::{Progress, State},
     records::{Kind, Records},
 };
-pub(super) use self::{records::Record, region::Region};
+pub(super) use self::{func_refs::FuncRefs, records::Record, region::Region};
 use super::code::UnwindTable;
 use crate::{Error, LazyOptions};
 
@@ -70,6 +73,7 @@ pub(crate) struct LazyCode {
 /// What threads change one at a time.
 struct Shared {
     arena: Arena,
+    func_refs: FuncRefs,
     progress: Progress,
     work: workers::Work,
     /// How many threads wait for a function that another one compiles. Without any, nobody is notified: that is a system
@@ -93,6 +97,7 @@ impl LazyCode {
         mut region: Region,
         present: impl ExactSizeIterator<Item = Option<(u32, Tier)>>,
         num_imported_funcs: u32,
+        func_refs: FuncRefs,
         source: Source,
         options: LazyOptions,
     ) -> std::io::Result<Self> {
@@ -104,7 +109,8 @@ impl LazyCode {
         for (position, code) in progress.entered() {
             region.enter(position, region.text() + code as usize);
         }
-        let shared = Shared { arena, progress, work: workers::Work::default(), waiting: 0 };
+        let work = workers::Work::default();
+        let shared = Shared { arena, func_refs, progress, work, waiting: 0 };
         Ok(Self {
             records,
             region,
@@ -133,6 +139,29 @@ impl LazyCode {
     /// Address of a function, to be called from anywhere and for as long as the module lives.
     pub(super) fn stub(&self, position: usize) -> usize {
         self.region.stub(position)
+    }
+
+    /// Has the references in a context lead to the code that is final, from now on and until it is
+    /// [removed](Self::remove_context).
+    ///
+    /// # Safety
+    /// It is a context of the module, in which all references to functions are written, and is removed before it is freed.
+    pub(super) unsafe fn add_context(&self, context: NonNull<u8>) {
+        let mut shared = self.lock();
+        let Shared { func_refs, progress, .. } = &mut *shared;
+        let final_code = |position| match progress.state(position) {
+            State::Entered { code, tier: Tier::Optimised } => {
+                Some(self.region.text() + code as usize)
+            }
+            _ => None,
+        };
+        // SAFETY: the contract.
+        unsafe { func_refs.add(context, final_code) };
+    }
+
+    /// Leaves a context alone from now on.
+    pub(super) fn remove_context(&self, context: NonNull<u8>) {
+        self.lock().func_refs.remove(context);
     }
 
     /// What is known of the code at an offset from `.text`.
@@ -219,9 +248,8 @@ impl LazyCode {
 
     /// Notes that the program calls a function from now on.
     fn switch(self: &Arc<Self>, shared: &mut Shared, position: usize, code: u32) -> usize {
-        let address = self.region.text() + code as usize;
-        self.region.enter(position, address);
         shared.progress.set_entered(position);
+        let address = self.lead_to(shared, position, code);
         if self.options.ahead
             && let Some(record) = self.records.find(code)
         {
@@ -231,6 +259,16 @@ impl LazyCode {
             let absent: Vec<usize> = callees.filter(absent).collect();
             shared.work.add_ahead(absent);
             self.employ(shared);
+        }
+        address
+    }
+
+    /// Has calls of a function, which is entered, go to its code, and gives the address of it.
+    fn lead_to(&self, shared: &Shared, position: usize, code: u32) -> usize {
+        let address = self.region.text() + code as usize;
+        self.region.enter(position, address);
+        if let State::Entered { tier: Tier::Optimised, .. } = shared.progress.state(position) {
+            shared.func_refs.lead_to(position, address);
         }
         address
     }

@@ -169,7 +169,7 @@ impl LazyCode {
                 let code = self.place(&mut shared, position, kind, func)?;
                 // It has been entered: otherwise it would not have counted.
                 shared.progress.set(position, State::Entered { code, tier: Tier::Optimised });
-                self.region.enter(position, self.region.text() + code as usize);
+                self.lead_to(&shared, position, code);
             }
             Hot::Loop(position, offset) => {
                 let func = compiler.compile_loop(position, offset)?;
