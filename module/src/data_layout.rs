@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataSegment, MemoryIndex, MemoryType, ParsedModule};
+use crate::{DataIndex, DataSegment, MemoryIndex, MemoryType, ParsedModule};
 
 /// Unit of mapping. 64 KiB is a multiple of every page size that a supported host uses.
 const BLOCK: u64 = 64 * 1024;
@@ -22,24 +22,24 @@ const MAX_RATIO: u64 = 4;
 /// Where the data segments lie in the data section of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataLayout {
-    /// What becomes of each segment, in their order.
-    pub segments: Vec<DataPlace>,
+    /// The segments that are not mapped, in their order. All others need no more than their blocks: there can be tens of
+    /// thousands of them, and starting a program does not look at each.
+    pub copied: Vec<CopiedSegment>,
     /// The blocks to map, sorted by memory and offset, without overlaps.
     pub runs: Vec<MemoryRun>,
 }
 
-/// What becomes of a data segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DataPlace {
-    /// Its bytes are part of the mapped blocks.
-    Mapped,
-    /// Its bytes are `start..start + len` of the data section.
-    Copied {
-        /// First byte.
-        start: u64,
-        /// Number of bytes.
-        len: u64,
-    },
+/// A data segment whose bytes are `start..start + len` of the data section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedSegment {
+    /// Which one it is.
+    pub index: DataIndex,
+    /// When it is copied, and where to.
+    pub segment: DataSegment,
+    /// First byte.
+    pub start: u64,
+    /// Number of bytes.
+    pub len: u64,
 }
 
 /// Consecutive bytes of the data section that hold consecutive bytes of a memory.
@@ -74,16 +74,41 @@ impl DataLayout {
                 mapped.iter().flatten().filter(|segment| segment.0 == memory).collect();
             layout.add_runs(memory, &segments, &mut bytes);
         }
-        for (segment, data) in mapped.iter().zip(&module.data) {
-            layout.segments.push(if segment.is_some() {
-                DataPlace::Mapped
-            } else {
-                let start = bytes.len() as u64;
-                bytes.extend_from_slice(data);
-                DataPlace::Copied { start, len: data.len() as u64 }
+        let not_mapped = mapped.iter().zip(&module.data).enumerate();
+        for (index, (_, (segment, data))) in not_mapped.filter(|(_, (place, _))| place.is_none()) {
+            layout.copied.push(CopiedSegment {
+                index: DataIndex::from_index(index),
+                segment: segment.clone(),
+                start: bytes.len() as u64,
+                len: data.len() as u64,
             });
+            bytes.extend_from_slice(data);
         }
         (layout, bytes)
+    }
+
+    /// What is known of a segment that is not mapped.
+    pub fn copied(&self, data: DataIndex) -> Option<&CopiedSegment> {
+        let found = self.copied.binary_search_by_key(&data, |segment| segment.index).ok()?;
+        Some(&self.copied[found])
+    }
+
+    /// Whether it is one of a module with so many segments, and a data section of `len` bytes.
+    pub(crate) fn fits(&self, num_segments: u32, len: u64) -> bool {
+        let inside =
+            |start: u64, bytes: u64| start.checked_add(bytes).is_some_and(|end| end <= len);
+        let aligned = |value: u64| value.is_multiple_of(BLOCK);
+        let ascending = self.copied.is_sorted_by(|a, b| a.index < b.index);
+        let last_exists = self.copied.last().is_none_or(|last| last.index.0 < num_segments);
+        ascending
+            && last_exists
+            && self.copied.iter().all(|segment| inside(segment.start, segment.len))
+            && self.runs.iter().all(|run| {
+                inside(run.start, run.len)
+                    && aligned(run.start)
+                    && aligned(run.offset)
+                    && aligned(run.len)
+            })
     }
 
     /// Appends the blocks that the segments of one memory touch, and fills them in segment order.
@@ -117,9 +142,9 @@ impl DataLayout {
 /// copying it fails the later ones must not have been written.
 fn mapped_segments<'a>(module: &ParsedModule<'a>) -> Vec<Option<Mapped<'a>>> {
     let info = &module.info;
-    let mut segments: Vec<Option<Mapped<'a>>> = Vec::with_capacity(info.data.len());
+    let mut segments: Vec<Option<Mapped<'a>>> = Vec::with_capacity(module.data.len());
     let mut all_mapped = true;
-    for (segment, &data) in info.data.iter().zip(&module.data) {
+    for &(ref segment, data) in &module.data {
         let DataSegment::Active { memory, offset } = segment else {
             segments.push(None);
             continue;
@@ -168,14 +193,19 @@ fn blocks(offset: u64, data: &[u8]) -> std::ops::Range<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DataLayout, DataPlace, MemoryRun};
-    use crate::{Features, MemoryIndex, parse};
+    use super::{DataLayout, MemoryRun};
+    use crate::{DataIndex, DataSegment, Features, MemoryIndex, parse};
 
     fn layout(text: &str) -> (DataLayout, Vec<u8>) {
         let bytes = wat::parse_str(text).expect("valid text");
         let features: Features = "custom-page-sizes".parse().expect("a known feature");
         let module = parse(&bytes, features).expect("valid module");
         DataLayout::new(&module)
+    }
+
+    /// The segments that are not mapped: index, first byte and length.
+    fn copied(layout: &DataLayout) -> Vec<(u32, u64, u64)> {
+        layout.copied.iter().map(|segment| (segment.index.0, segment.start, segment.len)).collect()
     }
 
     #[test]
@@ -189,29 +219,35 @@ mod tests {
             [MemoryRun { memory: MemoryIndex(0), offset: 0, start: 0, len: 131_072 }]
         );
         assert_eq!(&bytes[65535..65538], b"aXc");
-        assert_eq!(layout.segments[2], DataPlace::Copied { start: 131_072, len: 7 });
+        assert_eq!(copied(&layout), [(2, 131_072, 7)]);
         assert_eq!(&bytes[131_072..], b"passive");
+        let found = |index| layout.copied(DataIndex(index)).map(|segment| &segment.segment);
+        assert_eq!([found(0), found(1)], [None; 2], "mapped");
+        assert_eq!(found(2), Some(&DataSegment::Passive));
+        assert!(layout.fits(3, bytes.len() as u64));
+        assert!(!layout.fits(2, bytes.len() as u64), "one that does not exist");
+        assert!(!layout.fits(3, bytes.len() as u64 - 1), "one behind the section");
     }
 
     #[test]
     fn segments_of_64_bit_memories_are_mapped_and_those_of_small_pages_copied() {
         let text = r#"(module (memory i64 2) (data (i64.const 0x1fffd) "abc"))"#;
         let (wide, bytes) = layout(text);
-        assert_eq!(wide.segments, [DataPlace::Mapped]);
+        assert_eq!(copied(&wide), []);
         assert_eq!((wide.runs[0].offset, &bytes[65533..]), (65536, &b"abc"[..]));
         for offset in ["0x1fffe", "0xffffffffffffffff", "0xffffffff00000000"] {
             let (outside, _) = layout(&text.replace("0x1fffd", offset));
-            assert_eq!(outside.segments, [DataPlace::Copied { start: 0, len: 3 }], "{offset}");
+            assert_eq!(copied(&outside), [(0, 0, 3)], "{offset}");
         }
         // The largest memories of all: no place in them is one that blocks cannot be counted up to.
         for (pages, place) in [(1_u64 << 48, 0), ((1 << 48) - 1, u64::MAX - 0x1_0002)] {
             let text = format!(r#"(module (memory i64 {pages}) (data (i64.const {place}) "abc"))"#);
-            let mapped = layout(&text).0.segments == [DataPlace::Mapped];
+            let mapped = copied(&layout(&text).0).is_empty();
             assert_eq!(mapped, pages < 1 << 48);
         }
         let (small, _) =
             layout(r#"(module (memory 70000 (pagesize 1)) (data (i32.const 9) "abc"))"#);
-        assert_eq!(small.segments, [DataPlace::Copied { start: 0, len: 3 }]);
+        assert_eq!(copied(&small), [(0, 0, 3)]);
     }
 
     #[test]
@@ -232,14 +268,7 @@ mod tests {
         );
         assert_eq!(layout.runs.len(), 1);
         let start = 65536;
-        assert_eq!(
-            layout.segments,
-            [
-                DataPlace::Mapped,
-                DataPlace::Copied { start, len: 2 },
-                DataPlace::Copied { start: start + 2, len: 4 }
-            ]
-        );
+        assert_eq!(copied(&layout), [(1, start, 2), (2, start + 2, 4)]);
         assert_eq!(&bytes[65536..], b"nolate");
     }
 

@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConcreteType, DataIndex, ElemIndex, ExternType, FuncIndex, FuncType, GlobalIndex, GlobalType,
-    HeapType, MemoryIndex, MemoryType, RefType, SubType, TableIndex, TableType, TagIndex, TagType,
-    TypeIndex, gc,
+    ConcreteType, ElemIndex, ExternType, FuncIndex, FuncType, GlobalIndex, GlobalType, HeapType,
+    MemoryIndex, MemoryType, RefType, SubType, TableIndex, TableType, TagIndex, TagType, TypeIndex,
+    gc,
 };
 
 /// A module without its code: its types, what it imports, defines and exports, and how it is initialised.
@@ -49,8 +49,10 @@ pub struct ModuleInfo {
     pub start: Option<FuncIndex>,
     /// The element segments.
     pub elements: Vec<ElementSegment>,
-    /// The data segments.
-    pub data: Vec<DataSegment>,
+    /// Number of data segments. The [`DataLayout`](crate::DataLayout) says where they go.
+    pub num_data_segments: u32,
+    /// Number of those that are copied into a memory at instantiation.
+    pub num_active_data_segments: u32,
     /// The functions that escape, sorted by index. Position here is the position of the function's
     /// `VmFuncRef` in the instance's context.
     pub func_refs: Vec<FuncRefDecl>,
@@ -191,7 +193,7 @@ impl ElementItems {
 }
 
 /// A data segment. Where its bytes lie is said by the [`DataLayout`](crate::DataLayout).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataSegment {
     /// `memory.init` reads it.
     Passive,
@@ -383,10 +385,5 @@ impl ModuleInfo {
     /// The element segment's items when it is copied nowhere at instantiation (passive).
     pub fn is_passive_element(&self, elem: ElemIndex) -> bool {
         matches!(self.elements[elem.index()].kind, ElementKind::Passive)
-    }
-
-    /// Whether the data segment is copied nowhere at instantiation.
-    pub fn is_passive_data(&self, data: DataIndex) -> bool {
-        matches!(self.data[data.index()], DataSegment::Passive)
     }
 }

@@ -32,7 +32,7 @@ pub use compiler::{
     CompileError, CompileOptions, Compiler, FunctionCompiler, MANY_LOCALS, MemoryStyle, OptLevel,
     Progress, RESERVATION, Tier,
 };
-pub use data_layout::{DataLayout, DataPlace, MemoryRun};
+pub use data_layout::{CopiedSegment, DataLayout, MemoryRun};
 pub use features::{FeatureError, Features};
 pub use index::{
     DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex,

@@ -2,7 +2,7 @@
 
 use wasmparser::FunctionBody;
 
-use crate::{FuncIndex, FuncType, ModuleInfo, TypeIndex};
+use crate::{DataSegment, FuncIndex, FuncType, ModuleInfo, TypeIndex};
 
 /// A module that has been parsed and validated. Borrows the bytes of the binary format.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub struct ParsedModule<'a> {
     pub func_types: Vec<TypeIndex>,
     /// The body of every defined function, valid.
     pub bodies: Vec<FunctionBody<'a>>,
-    /// The bytes of every data segment, in the order of [`ModuleInfo::data`].
-    pub data: Vec<&'a [u8]>,
+    /// Every data segment, with its bytes.
+    pub data: Vec<(DataSegment, &'a [u8])>,
     /// Names of functions from the `name` section, sorted by index, without duplicates.
     pub func_names: Vec<(FuncIndex, &'a str)>,
     /// Which way conditional branches are expected to go: function, offset of the instruction in its body, and whether the

@@ -14,7 +14,8 @@ pub struct LazyOptions {
     /// What functions are compiled to when they are called first. Unless set, most are compiled as fast as possible, and once
     /// more when they turn out to be hot.
     pub first_tier: Option<Tier>,
-    /// Calls and rounds of loops after which a function is hot.
+    /// Calls and rounds of loops after which a function is hot, whatever its size. A small one, which costs little to optimise, is
+    /// hot sooner.
     pub hot_after: u32,
     /// Whether hot functions are optimised in the background. Otherwise the program waits for it.
     pub background: bool,

@@ -13,8 +13,8 @@ use std::{
 };
 
 use wrun_module::{
-    CompiledFunc, ConcreteType, DataIndex, DataPlace, DataSegment, ExternIndex, ExternType,
-    HeapType, ImportKind, MemoryIndex, MemoryStyle, ModuleInfo, Tier,
+    CompiledFunc, ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex,
+    MemoryStyle, ModuleInfo, Tier,
     image::{Image, ImageError, Metadata, Origin},
     layout::ContextLayout,
 };
@@ -40,8 +40,6 @@ pub(crate) struct ModuleInner {
     exports: OnceLock<HashMap<String, ExternIndex>>,
     /// For each function its position among the references to functions, where it has one.
     func_ref_places: OnceLock<Box<[u32]>>,
-    /// The active data segments that are copied and not mapped.
-    copied_data: OnceLock<Box<[DataIndex]>>,
     /// Points into `code`.
     spare_parts: SpareParts,
     /// Whether the DWARF can be read without harm.
@@ -253,7 +251,6 @@ impl Module {
             trampolines,
             exports: OnceLock::new(),
             func_ref_places: OnceLock::new(),
-            copied_data: OnceLock::new(),
             spare_parts: SpareParts::default(),
             dwarf_is_sound: OnceLock::new(),
             code,
@@ -319,18 +316,6 @@ impl Module {
         }
         let by_name = || exports.iter().map(|export| (export.name.clone(), export.item)).collect();
         self.0.exports.get_or_init(by_name).get(name).copied()
-    }
-
-    /// The active data segments whose bytes each instance copies, in order.
-    pub(crate) fn copied_data(&self) -> &[DataIndex] {
-        self.0.copied_data.get_or_init(|| {
-            let segments = self.info().data.iter().zip(&self.metadata().data.segments);
-            let is_copied = |(_, (segment, place)): &(usize, (&DataSegment, &DataPlace))| {
-                matches!((segment, place), (DataSegment::Active { .. }, DataPlace::Copied { .. }))
-            };
-            let copied = segments.enumerate().filter(is_copied);
-            copied.map(|(index, _)| DataIndex::from_index(index)).collect()
-        })
     }
 
     /// What earlier instances have left to the next.

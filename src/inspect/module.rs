@@ -1,7 +1,7 @@
 //! The report on a module.
 
 use wrun::Features;
-use wrun_module::{DataSegment, ElementKind, ModuleInfo};
+use wrun_module::{ElementKind, ModuleInfo};
 
 use super::Report;
 use crate::{diagnosis, render::Failure};
@@ -42,8 +42,10 @@ pub(super) fn interface(report: &mut Report, info: &ModuleInfo) {
             globals - info.num_imported_globals
         ),
     );
-    let active = info.data.iter().filter(|data| matches!(data, DataSegment::Active { .. })).count();
-    report.line("data segments", format_args!("{} ({active} active)", info.data.len()));
+    report.line(
+        "data segments",
+        format_args!("{} ({} active)", info.num_data_segments, info.num_active_data_segments),
+    );
     let is_active = |kind: &ElementKind| matches!(kind, ElementKind::Active { .. });
     let active = info.elements.iter().filter(|element| is_active(&element.kind)).count();
     report.line("element segments", format_args!("{} ({active} active)", info.elements.len()));

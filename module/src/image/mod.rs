@@ -22,7 +22,7 @@ pub use write::{Sections, write};
 use crate::{CompileOptions, DataLayout, ModuleInfo};
 
 /// The version an image must have been made by. Any change to code or layout changes the version of the crate.
-pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 7");
+pub const VERSION: &str = concat!("wrun ", env!("CARGO_PKG_VERSION"), " image 8");
 
 /// The first bytes of every ELF file.
 pub const MAGIC: &[u8] = b"\x7fELF";

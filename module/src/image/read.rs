@@ -177,21 +177,8 @@ impl Image {
         {
             return damaged("one of its tables is wrong");
         }
-        let data_len = self.data.len() as u64;
-        let runs = &self.metadata.data.runs;
-        let fits = |start: u64, len: u64| start.checked_add(len).is_some_and(|end| end <= data_len);
-        let aligned = |value: u64| value.is_multiple_of(PAGE);
-        let runs_fit = runs.iter().all(|run| {
-            fits(run.start, run.len)
-                && aligned(run.start)
-                && aligned(run.offset)
-                && aligned(run.len)
-        });
-        let segments_fit = self.metadata.data.segments.iter().all(|place| match place {
-            crate::DataPlace::Mapped => true,
-            crate::DataPlace::Copied { start, len } => fits(*start, *len),
-        });
-        if !runs_fit || !segments_fit {
+        let num_segments = self.metadata.info.num_data_segments;
+        if !self.metadata.data.fits(num_segments, self.data.len() as u64) {
             return damaged("its data section is wrong");
         }
         Ok(())

@@ -21,7 +21,7 @@ pub(super) struct Builder<'a> {
     func_types: Vec<TypeIndex>,
     /// Bodies of the defined functions.
     pub(super) bodies: Vec<FunctionBody<'a>>,
-    data: Vec<&'a [u8]>,
+    data: Vec<(DataSegment, &'a [u8])>,
     names: Names<'a>,
     custom_sections: Vec<CustomSection<'a>>,
     branch_hints: Vec<(FuncIndex, u32, bool)>,
@@ -182,14 +182,17 @@ impl<'a> Builder<'a> {
     fn data(&mut self, section: wasmparser::DataSectionReader<'a>) -> Result<()> {
         for segment in section {
             let segment = segment?;
-            self.data.push(segment.data);
-            self.info.data.push(match segment.kind {
+            let kind = match segment.kind {
                 DataKind::Passive => DataSegment::Passive,
                 DataKind::Active { memory_index, offset_expr } => DataSegment::Active {
                     memory: MemoryIndex(memory_index),
                     offset: convert::const_expr(&self.kinds, &offset_expr)?,
                 },
-            });
+            };
+            self.info.num_data_segments += 1;
+            self.info.num_active_data_segments +=
+                u32::from(matches!(kind, DataSegment::Active { .. }));
+            self.data.push((kind, segment.data));
         }
         Ok(())
     }

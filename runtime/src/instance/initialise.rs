@@ -114,15 +114,12 @@ impl NewInstance<'_> {
                 Error::limit(format!("cannot map a memory's contents: {error}"))
             })?;
         }
-        // Those that are mapped, of which there can be very many, are as good as dropped.
-        for &data in self.module.copied_data() {
-            let DataSegment::Active { memory, offset } = &self.module.info().data[data.index()]
-            else {
-                continue;
-            };
+        // Those that are mapped are as good as dropped.
+        for copied in &layout.copied {
+            let DataSegment::Active { memory, offset } = &copied.segment else { continue };
             let offset = self.evaluate_offset(offset)?;
-            self.copy_data(*memory, offset, data)?;
-            self.store.drop_data(self.position, data);
+            self.copy_data(*memory, offset, copied.index)?;
+            self.store.drop_data(self.position, copied.index);
         }
         Ok(())
     }

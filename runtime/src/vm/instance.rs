@@ -7,8 +7,8 @@ use std::{
 };
 
 use wrun_module::{
-    DataIndex, DataPlace, ElemIndex, ExternIndex, FuncIndex, GlobalIndex, ImportKind, MemoryIndex,
-    TableIndex, TagIndex, ValType,
+    CopiedSegment, DataIndex, ElemIndex, ExternIndex, FuncIndex, GlobalIndex, ImportKind,
+    MemoryIndex, TableIndex, TagIndex, ValType,
     layout::{GlobalPlace, context},
 };
 
@@ -206,7 +206,7 @@ impl StoreOpaque {
             tags,
             imported_funcs: funcs,
             elements: vec![Box::default(); info.elements.len()],
-            dropped_data: vec![false; info.data.len()],
+            dropped_data: vec![false; info.num_data_segments as usize],
             has_mapped_data: is_renewed,
             is_complete: false,
         }))
@@ -387,12 +387,9 @@ impl VmInstance {
         if self.dropped_data[data.index()] {
             return &[];
         }
-        match module.metadata().data.segments[data.index()] {
-            DataPlace::Mapped => &[],
-            DataPlace::Copied { start, len } => {
-                &module.data_section()[start as usize..(start + len) as usize]
-            }
-        }
+        module.metadata().data.copied(data).map_or(&[], |&CopiedSegment { start, len, .. }| {
+            &module.data_section()[start as usize..(start + len) as usize]
+        })
     }
 
     pub(super) fn drop_data(&mut self, data: DataIndex) {

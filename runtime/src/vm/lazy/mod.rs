@@ -43,6 +43,13 @@ pub(super) use self::{func_refs::FuncRefs, records::Record, region::Region};
 use super::code::UnwindTable;
 use crate::{Error, LazyOptions};
 
+/// Calls and rounds of loops after which a function is hot, for each byte of its code in the baseline tier: what optimising it costs
+/// grows with its size. RATIONALE.md has the measurements.
+const ROUNDS_PER_BYTE: usize = 4;
+
+/// The least calls and rounds after which a function is hot.
+const LEAST_ROUNDS: usize = 1_000;
+
 /// What compiling ends with.
 type Outcome<T> = std::result::Result<T, Error>;
 
@@ -56,7 +63,7 @@ pub(crate) struct LazyCode {
     records: Records,
     region: Region,
     counters: Box<[AtomicI32]>,
-    /// What counters begin with.
+    /// What counters begin with, unless the function is small and was compiled in this run.
     hot_after: i32,
     options: LazyOptions,
     source: Mutex<Option<Source>>,
@@ -325,6 +332,11 @@ impl LazyCode {
         let eh_frame = |distance| compiler.eh_frame(&func, distance);
         let place = shared.arena.add(&func, compiler.placement(tier), callee, eh_frame);
         let place = place.map_err(|error| Error::limit(format!("no room for code: {error}")))?;
+        if kind == Kind::Function(Tier::Baseline) {
+            let rounds = func.code.len().saturating_mul(ROUNDS_PER_BYTE).max(LEAST_ROUNDS);
+            let rounds = i32::try_from(rounds).unwrap_or(i32::MAX).min(self.hot_after);
+            self.counters[position].store(rounds, Ordering::Relaxed);
+        }
         let unwind = UnwindTable::of_lazy_code(&self.region, place.eh_frame);
         self.records.push(Record::new(place.code, position as u32, kind, func, unwind));
         Ok(place.code)
