@@ -29,7 +29,7 @@ fn engine(level: OptLevel, style: MemoryStyle, gc_stress: bool) -> Engine {
 fn tiers(hot_after: u32, gc_stress: bool) -> Engine {
     let mut lazy = LazyOptions::default();
     lazy.first_tier = Some(Tier::Baseline);
-    lazy.hot_after = hot_after;
+    (lazy.hot_after, lazy.patience) = (hot_after, hot_after);
     lazy.background = false;
     lazy.ahead = false;
     let mut config = Config::new();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     CompiledFunc, FuncType, OwnedModule, ParsedModule, Placement,
     image::{ImageError, Target},
+    nesting,
 };
 
 /// How much work goes into better code.
@@ -187,6 +188,14 @@ pub trait FunctionCompiler: Send + Sync {
             true => Tier::Optimised,
             false => Tier::Baseline,
         }
+    }
+
+    /// The loops around a place in a function, the outermost first. Loops and places are offsets in the body.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    fn loops_around(&self, position: usize, offset: u32) -> Vec<u32> {
+        nesting::loops_around(&self.module().bodies[position], offset)
     }
 
     /// Compiles a function.

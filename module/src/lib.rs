@@ -21,6 +21,7 @@ mod info;
 pub mod layout;
 pub mod lazy;
 mod libcall;
+mod nesting;
 mod owned;
 mod parse;
 mod parsed;

@@ -17,6 +17,9 @@ pub struct LazyOptions {
     /// Calls and rounds of loops after which a function is hot, whatever its size. A small one, which costs little to optimise, is
     /// hot sooner.
     pub hot_after: u32,
+    /// How often a frame may be asked in vain where it is left for better code, for each of its loops: at the outermost that
+    /// it comes by within so many rounds.
+    pub patience: u32,
     /// Whether hot functions are optimised in the background. Otherwise the program waits for it.
     pub background: bool,
     /// Whether functions are compiled before they are called, where processors are idle.
@@ -25,7 +28,13 @@ pub struct LazyOptions {
 
 impl Default for LazyOptions {
     fn default() -> Self {
-        Self { first_tier: None, hot_after: 300_000, background: true, ahead: true }
+        Self {
+            first_tier: None,
+            hot_after: 300_000,
+            patience: 20_000,
+            background: true,
+            ahead: true,
+        }
     }
 }
 

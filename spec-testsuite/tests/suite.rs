@@ -74,7 +74,7 @@ impl Configuration {
                 let mut lazy = LazyOptions::default();
                 // Every function goes through both tiers, and every loop is left in its third round or so.
                 lazy.first_tier = Some(Tier::Baseline);
-                lazy.hot_after = 2;
+                (lazy.hot_after, lazy.patience) = (2, 2);
                 lazy.background = false;
                 config.lazy(Some(lazy));
             }

@@ -5,8 +5,8 @@
 //! loop: the frame hands on the state of the loop, all locals and then all operands, to that code, and returns what it
 //! returns. The third form is made by [`loop_entry`](super::loop_entry). Optimised code has nothing of all this.
 //!
-//! The runtime raises the counter again each time it is asked, so that what is behind the test rarely runs: blocks of it are
-//! cold.
+//! The runtime raises the counter again when it is asked, at the latest after a while, so that what is behind the test rarely
+//! runs: blocks of it are cold.
 
 use cranelift_codegen::ir::{
     self, Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value,

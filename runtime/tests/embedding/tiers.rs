@@ -8,12 +8,16 @@ use wrun_runtime::{
 /// Counts after which code is hot: at the first chance, soon, and never.
 const LIMITS: [u32; 5] = [0, 1, 5, 30, u32::MAX];
 
-/// Engines that compile functions twice, by [`LIMITS`].
+/// How long frames wait for an outer loop: not at all, until some come by, and until all do.
+const PATIENCE: [u32; 3] = [0, 3, 1000];
+
+/// Engines that compile functions twice, by [`LIMITS`] and then by [`PATIENCE`].
 fn engines() -> impl Iterator<Item = Engine> {
-    LIMITS.into_iter().map(|limit| {
+    let limits = LIMITS.into_iter();
+    limits.flat_map(|limit| PATIENCE.map(|patience| (limit, patience))).map(|(limit, patience)| {
         let mut options = LazyOptions::default();
         options.first_tier = Some(Tier::Baseline);
-        options.hot_after = limit;
+        (options.hot_after, options.patience) = (limit, patience);
         options.background = false;
         options.ahead = false;
         Engine::new(&config().lazy(Some(options)).clone()).expect("an engine")
@@ -78,7 +82,8 @@ fn the_function_is_compiled_twice_and_the_second_code_is_kept() {
         })
         .collect();
     let (once, twice) = (vec![Tier::Baseline], vec![Tier::Optimised]);
-    assert_eq!(tiers, [twice.clone(), twice.clone(), twice, once.clone(), once]);
+    let expected = [&twice, &twice, &twice, &once, &once];
+    assert_eq!(tiers, expected.map(|tiers| vec![tiers.clone(); PATIENCE.len()]).concat());
 }
 
 /// Room in the frame for the locals is bounded: of a function with too many the loops are not left, and so it is optimised

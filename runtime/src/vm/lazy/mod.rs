@@ -4,6 +4,7 @@
 //! - [`arena`] is where code goes that is compiled now, [`records`] what is known of it by where it lies;
 //! - [`resolver`] is the way from the call of a function without code to here;
 //! - [`func_refs`] is where the references to functions lead;
+//! - [`loops`] is at which loops frames are left for better code;
 //! - [`progress`] is how far each function is, [`workers`] the threads that compile ahead and optimise in the background.
 //!
 //! # The life of a function
@@ -17,6 +18,7 @@
 
 mod arena;
 mod func_refs;
+mod loops;
 mod progress;
 mod records;
 mod region;
@@ -36,6 +38,7 @@ use wrun_module::{CompiledFunc, FunctionCompiler, Tier, lazy::stub_offset};
 
 use self::{
     arena::Arena,
+    loops::Loops,
     progress::{Progress, State},
     records::{Kind, Records},
 };
@@ -82,6 +85,7 @@ struct Shared {
     arena: Arena,
     func_refs: FuncRefs,
     progress: Progress,
+    loops: Loops,
     work: workers::Work,
     /// How many threads wait for a function that another one compiles. Without any, nobody is notified: that is a system
     /// call each time.
@@ -117,7 +121,8 @@ impl LazyCode {
             region.enter(position, region.text() + code as usize);
         }
         let work = workers::Work::default();
-        let shared = Shared { arena, func_refs, progress, work, waiting: 0 };
+        let loops = Loops::new(options.patience);
+        let shared = Shared { arena, func_refs, progress, loops, work, waiting: 0 };
         Ok(Self {
             records,
             region,
@@ -351,23 +356,6 @@ impl LazyCode {
         if shared.progress.ask_to_optimise(position) {
             drop(self.request(shared, workers::Hot::Function(position)));
         }
-    }
-
-    /// Notes that a loop counted down, and gives the address of code that goes on from its beginning, when there is any.
-    pub(super) fn loop_hot(self: &Arc<Self>, position: usize, offset: u32) -> Option<usize> {
-        let counter = self.counters.get(position)?;
-        counter.store(self.hot_after, Ordering::Relaxed);
-        let mut shared = self.lock();
-        if shared.progress.ask_to_optimise(position) {
-            drop(self.request(shared, workers::Hot::Function(position)));
-            return None;
-        }
-        if shared.progress.loop_code(position, offset).is_none() {
-            shared.progress.ask_for_loop(position, offset);
-            shared = self.request(shared, workers::Hot::Loop(position, offset));
-        }
-        let code = shared.progress.loop_code(position, offset)??;
-        Some(self.region.text() + code as usize)
     }
 }
 

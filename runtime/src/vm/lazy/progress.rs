@@ -1,7 +1,5 @@
 //! [`Progress`]: how far each function of a module is.
 
-use std::collections::HashMap;
-
 use wrun_module::Tier;
 
 /// How far a function is. Code is where it lies from the start of `.text`.
@@ -23,8 +21,6 @@ pub(super) struct Progress {
     states: Vec<State>,
     /// The functions whose optimised code has been asked for.
     asked: Vec<bool>,
-    /// The loops for which code has been asked, by function and offset; the code once it is there.
-    loops: HashMap<(usize, u32), Option<u32>>,
 }
 
 impl Progress {
@@ -36,7 +32,7 @@ impl Progress {
                 None => State::Absent,
             })
             .collect();
-        Self { asked: vec![false; states.len()], states, loops: HashMap::new() }
+        Self { asked: vec![false; states.len()], states }
     }
 
     /// The functions that have been called, and their code.
@@ -75,18 +71,5 @@ impl Progress {
     /// Whether a function's optimised code is to be made now: it has not been asked for.
     pub(super) fn ask_to_optimise(&mut self, position: usize) -> bool {
         !std::mem::replace(&mut self.asked[position], true)
-    }
-
-    /// The code for a loop: nothing when nobody asked for it, nothing inside when it is not there.
-    pub(super) fn loop_code(&self, position: usize, offset: u32) -> Option<Option<u32>> {
-        self.loops.get(&(position, offset)).copied()
-    }
-
-    pub(super) fn ask_for_loop(&mut self, position: usize, offset: u32) {
-        self.loops.insert((position, offset), None);
-    }
-
-    pub(super) fn set_loop_code(&mut self, position: usize, offset: u32, code: u32) {
-        self.loops.insert((position, offset), Some(code));
     }
 }

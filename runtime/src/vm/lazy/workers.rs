@@ -155,6 +155,9 @@ impl LazyCode {
     fn try_to_optimise(&self, hot: Hot) {
         if let Err(error) = self.optimise(hot) {
             tracing::debug!(%error, ?hot, "left as it is");
+            if let Hot::Loop(position, offset) = hot {
+                self.lock().loops.set_code(position, offset, None);
+            }
         }
     }
 
@@ -175,7 +178,7 @@ impl LazyCode {
                 let func = compiler.compile_loop(position, offset)?;
                 let mut shared = self.lock();
                 let code = self.place(&mut shared, position, Kind::Loop, func)?;
-                shared.progress.set_loop_code(position, offset, code);
+                shared.loops.set_code(position, offset, Some(code));
             }
         }
         Ok(())
