@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa};
+use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa, settings::OptLevel};
 use cranelift_frontend::FunctionBuilderContext;
 use wrun_module::{CompileError, CompiledFunc, FuncIndex, FuncType, ParsedModule, Progress, Tier};
 
@@ -19,6 +19,7 @@ use crate::{
     abi::Abi,
     env::ModuleEnv,
     func::{Failure, compiled_func},
+    inline::Inlining,
     trampoline::{self, Trampoline},
     translate::{self, Form},
 };
@@ -95,6 +96,7 @@ pub(crate) struct Worker {
     context: Context,
     frontend: FunctionBuilderContext,
     control: ControlPlane,
+    inlining: Inlining,
     times: Times,
 }
 
@@ -153,6 +155,7 @@ impl Worker {
             context: Context::new(),
             frontend: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
+            inlining: Inlining::default(),
             times: Times::default(),
         }
     }
@@ -166,6 +169,7 @@ impl Worker {
         form: Form,
     ) -> Result<CompiledFunc, Failure> {
         self.context.clear();
+        self.inlining.clear();
         let start = Instant::now();
         let func = &mut self.context.func;
         let uses_heap = translate::translate(env, position, form, &mut self.frontend, func)
@@ -174,6 +178,11 @@ impl Worker {
                 CompileError::Function { reason, .. } => Failure::Other(reason),
                 error => Failure::Other(error.to_string()),
             })?;
+        if matches!(isa.flags().opt_level(), OptLevel::Speed) {
+            self.inlining
+                .inline(env, position, &mut self.frontend, &mut self.context)
+                .map_err(Failure::Other)?;
+        }
         self.times.translate += start.elapsed();
         Ok(CompiledFunc { uses_heap, ..self.generate(isa)? })
     }
@@ -187,6 +196,7 @@ impl Worker {
     ) -> Result<CompiledFunc, Failure> {
         let kinds = Trampoline::ALL;
         self.context.clear();
+        self.inlining.clear();
         let ty = types[position / kinds.len()];
         let func: &mut ir::Function = &mut self.context.func;
         kinds[position % kinds.len()].build(abi, ty, &mut self.frontend, func);
@@ -200,6 +210,7 @@ impl Worker {
         func: FuncIndex,
     ) -> Result<CompiledFunc, Failure> {
         self.context.clear();
+        self.inlining.clear();
         trampoline::build_adapter(env, func, &mut self.frontend, &mut self.context.func);
         self.generate(isa)
     }
@@ -211,7 +222,7 @@ impl Worker {
         compiled.map(|_| ()).map_err(|error| Failure::new(error.func, error.inner))?;
         let compiled = self.context.take_compiled_code().expect("it was compiled without error");
         self.times.compile += start.elapsed();
-        compiled_func(isa, &self.context.func, &compiled)
+        compiled_func(isa, &self.context.func, &compiled, &self.inlining)
     }
 }
 

@@ -12,7 +12,7 @@ use wrun_module::{
     image::tables::{AddressMap, CatchingCall, Handler, StackMapEntry},
 };
 
-use crate::{traps::module_trap, unwind::UnwindTarget};
+use crate::{inline::Inlining, traps::module_trap, unwind::UnwindTarget};
 
 /// Why a function could not be compiled.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub(crate) fn compiled_func(
     isa: &dyn TargetIsa,
     func: &Function,
     compiled: &CompiledCode,
+    inlining: &Inlining,
 ) -> Result<CompiledFunc, Failure> {
     let buffer = &compiled.buffer;
     let unwind = UnwindTarget::new(isa)
@@ -54,7 +55,7 @@ pub(crate) fn compiled_func(
         code: buffer.data().into(),
         align: buffer.alignment,
         calls: calls(func, compiled)?,
-        addresses: addresses(compiled, &traps),
+        addresses: inlining.resolve(func, addresses(compiled, &traps)),
         traps: traps.into_boxed_slice(),
         stack_maps: stack_maps(compiled)?,
         uses_heap: false,

@@ -4,6 +4,7 @@
 //!
 //! - `translate` turns each function body into Cranelift's intermediate code, an instruction family a file; what it
 //!   may know of the module is its `ModuleEnv`, how functions call one another says `abi`;
+//! - `inline` puts small functions where they are called;
 //! - `compile` runs that and Cranelift over all functions in parallel, and keeps of each a `CompiledFunc`;
 //! - `trampoline` adds the functions that dynamic calls go through;
 //! - `link` lays all out in one text section with every call resolved, and `unwind` writes `.eh_frame` for it;
@@ -16,6 +17,7 @@ mod compile;
 mod compiler;
 mod env;
 mod func;
+mod inline;
 mod lazy;
 mod link;
 mod relaxed;

@@ -154,12 +154,19 @@ impl Linked {
         self.unwind.push(func.unwind);
     }
 
-    /// Appends the positions of a function's code; entries that say what the one before says are left out.
+    /// Appends the positions of a function's code; entries that say what the one before says are left out, where both stand
+    /// alone at their offsets.
     fn add_addresses(&mut self, start: u32, addresses: &[(u32, u32)]) {
-        for &(offset, position) in addresses {
-            let before = self.addresses.last().map_or(AddressMap::NONE, |entry| entry.1);
-            if position != before {
-                self.addresses.push((start + offset, position));
+        for place in addresses.chunk_by(|a, b| a.0 == b.0) {
+            let same = match (place, &self.addresses[..]) {
+                ([only], []) => only.1 == AddressMap::NONE,
+                ([only], [.., before, last]) => only.1 == last.1 && before.0 != last.0,
+                ([only], [last]) => only.1 == last.1,
+                _ => false,
+            };
+            if !same {
+                let place = place.iter().map(|&(offset, position)| (start + offset, position));
+                self.addresses.extend(place);
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::{borrow::Cow, fmt};
 
 use addr2line::gimli;
+use wrun_module::image::tables::InlinedAt;
 
 use crate::Module;
 
@@ -27,6 +28,8 @@ pub struct Frame {
     /// Offset of the instruction in the image's code.
     code_offset: u32,
     func_index: u32,
+    /// Offset of the instruction in the module, when the function was inlined into that of another frame.
+    inlined: Option<u32>,
 }
 
 /// A place in the source that an instruction comes from.
@@ -45,11 +48,16 @@ pub struct Symbol {
 impl WasmBacktrace {
     /// `frames` are modules with offsets in their code; those in no function are left out.
     pub(crate) fn new(frames: impl Iterator<Item = (Module, u32)>, omitted: usize) -> Self {
-        let frames = frames.filter_map(|(module, code_offset)| {
-            let func_index = module.function_at(code_offset)?;
-            Some(Frame { module, code_offset, func_index })
-        });
-        Self { frames: frames.collect(), omitted }
+        let mut all = Vec::new();
+        for (module, code_offset) in frames {
+            let Some(func_index) = module.function_at(code_offset) else { continue };
+            if let Some(InlinedAt { func, position }) = module.inlined_at(code_offset) {
+                let (module, inlined) = (module.clone(), Some(position));
+                all.push(Frame { module, code_offset, func_index: func, inlined });
+            }
+            all.push(Frame { module, code_offset, func_index, inlined: None });
+        }
+        Self { frames: all, omitted }
     }
 
     /// The frames that were kept.
@@ -87,7 +95,7 @@ impl Frame {
 
     /// Offset of the instruction in the module's binary.
     pub fn module_offset(&self) -> Option<u32> {
-        self.module.module_offset(self.code_offset)
+        self.inlined.or_else(|| self.module.module_offset(self.code_offset))
     }
 
     /// The places in the source, by the module's DWARF: of the innermost inlined function first. Empty without DWARF.
@@ -181,7 +189,9 @@ impl fmt::Display for Innermost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("wasm backtrace:")?;
         let same = |a: &Frame, b: &Frame| {
-            a.code_offset == b.code_offset && std::ptr::eq(a.module.info(), b.module.info())
+            a.code_offset == b.code_offset
+                && (a.func_index, a.inlined) == (b.func_index, b.inlined)
+                && std::ptr::eq(a.module.info(), b.module.info())
         };
         let frames = &self.backtrace.frames;
         let mut number = 0;

@@ -15,7 +15,7 @@ use std::{
 use wrun_module::{
     CompiledFunc, ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex,
     MemoryStyle, ModuleInfo, Tier,
-    image::{Image, ImageError, Metadata, Origin},
+    image::{Image, ImageError, Metadata, Origin, tables::InlinedAt},
     layout::ContextLayout,
 };
 
@@ -448,6 +448,11 @@ impl Module {
     /// The offset in the module's binary that the code at an offset comes from.
     pub(crate) fn module_offset(&self, code_offset: u32) -> Option<u32> {
         self.0.code.module_offset(code_offset)
+    }
+
+    /// The function that was inlined where the code at an offset is.
+    pub(crate) fn inlined_at(&self, code_offset: u32) -> Option<InlinedAt> {
+        self.0.code.inlined_at(code_offset)
     }
 
     /// Whether the module's DWARF passes `check`, which is asked once.

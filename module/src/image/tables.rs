@@ -155,6 +155,9 @@ impl<'a> TrapTable<'a> {
 /// From code to the module's bytes: pairs of code offset and offset in the module, each valid from its code offset
 /// to the next one's; all code offsets first, ascending, then all positions. Exact at instructions that may trap and at the
 /// last bytes of calls; of other code it gives the position of something that precedes it in the same function, or none.
+///
+/// Code of a function that was inlined has three pairs for one code offset: its own position, the index of that function, and
+/// last, as the position of the code in the function it is in, that of the call. [`inlined_at`] reads the first two.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AddressMap<'a>(&'a [u8]);
 
@@ -200,6 +203,34 @@ impl<'a> AddressMap<'a> {
         let index = last_at_most(self.len(), offset, |index| u32_at(self.0, index))?;
         Some(u32_at(self.0, self.len() + index)).filter(|&position| position != Self::NONE)
     }
+
+    /// The function that was inlined where the code at `offset` is.
+    pub fn inlined_at(self, offset: u32) -> Option<InlinedAt> {
+        let entry = |index| (u32_at(self.0, index), u32_at(self.0, self.len() + index));
+        inlined_at(self.len(), entry, offset)
+    }
+}
+
+/// A function that was inlined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InlinedAt {
+    /// Its index.
+    pub func: u32,
+    /// The offset in the module of its instruction.
+    pub position: u32,
+}
+
+/// The function that was inlined where the code at `offset` is, by the `len` entries of an [`AddressMap`], which may be
+/// damaged.
+pub fn inlined_at(
+    len: usize,
+    entry: impl Fn(usize) -> (u32, u32),
+    offset: u32,
+) -> Option<InlinedAt> {
+    let call = last_at_most(len, offset, |index| entry(index).0)?;
+    let (position, func) = (entry(call.checked_sub(2)?), entry(call - 1));
+    let together = position.0 == entry(call).0;
+    together.then_some(InlinedAt { func: func.1, position: position.1 })
 }
 
 /// Names of functions: their number, then triples (function index, start, length) sorted by index, then the text.
@@ -249,7 +280,7 @@ impl<'a> NameTable<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressMap, BaselineTable, FuncTable, NameTable, TrapTable};
+    use super::{AddressMap, BaselineTable, FuncTable, InlinedAt, NameTable, TrapTable};
     use crate::{Tier, TrapCode};
 
     #[test]
@@ -292,6 +323,18 @@ mod tests {
             [3, 4, 7, 8, 12, 900].map(|offset| map.find(offset)),
             [None, Some(100), Some(100), None, Some(101), Some(101)]
         );
+    }
+
+    #[test]
+    fn an_inlined_function_stands_in_front_of_the_call() {
+        let entries = [(4, 100), (8, 7), (8, 2), (8, 101), (12, 102), (14, 5), (14, 6)];
+        let bytes = AddressMap::encode(&entries);
+        let map = AddressMap::new(&bytes).unwrap();
+        assert_eq!([7, 8, 11, 12].map(|at| map.find(at)), [100, 101, 101, 102].map(Some));
+        let inlined = Some(InlinedAt { func: 2, position: 7 });
+        assert_eq!([8, 11].map(|at| map.inlined_at(at)), [inlined; 2]);
+        // The last is damaged: something is missing.
+        assert_eq!([3, 4, 12, 14].map(|at| map.inlined_at(at)), [None; 4]);
     }
 
     #[test]

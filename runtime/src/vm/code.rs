@@ -20,7 +20,7 @@ use wrun_module::{
     ModuleInfo, Tier, TrapCode,
     image::{
         Image, ImageError, Origin,
-        tables::{Handlers, StackMap},
+        tables::{Handlers, InlinedAt, StackMap},
     },
     lazy,
 };
@@ -379,6 +379,14 @@ impl ActiveCode {
         match self.record_at(offset) {
             Some(record) => record.module_offset(offset),
             None => self.code.image.addresses(self.code.bytes()).find(offset),
+        }
+    }
+
+    /// The function that was inlined where the code at an offset is.
+    pub(crate) fn inlined_at(&self, offset: u32) -> Option<InlinedAt> {
+        match self.record_at(offset) {
+            Some(record) => record.inlined_at(offset),
+            None => self.code.image.addresses(self.code.bytes()).inlined_at(offset),
         }
     }
 

@@ -20,6 +20,7 @@ mod gc_programs;
 mod gc_types;
 mod hostile;
 mod images;
+mod inlining;
 mod items;
 mod lazy;
 mod linking;

@@ -10,7 +10,7 @@ use std::{
 
 use wrun_module::{
     CompiledFunc, Tier, TrapCode,
-    image::tables::{AddressMap, HandlerTable},
+    image::tables::{AddressMap, HandlerTable, InlinedAt, inlined_at},
 };
 
 use crate::vm::{code::UnwindTable, mapping::Mapping};
@@ -99,6 +99,12 @@ impl Record {
         let after = addresses.partition_point(|entry| entry.0 <= offset - self.start);
         let (_, position) = addresses[after.checked_sub(1)?];
         (position != AddressMap::NONE).then_some(position)
+    }
+
+    /// The function that was inlined where the code at an offset from `.text` is.
+    pub(in crate::vm) fn inlined_at(&self, offset: u32) -> Option<InlinedAt> {
+        let addresses = &self.func.addresses;
+        inlined_at(addresses.len(), |index| addresses[index], offset - self.start)
     }
 }
 
