@@ -47,6 +47,9 @@ impl Cache {
     pub(crate) fn grow(&self) {
         for growing in self.growing.0.take() {
             growing.module.end_background_work();
+            if growing.loaded.is_some() && growing.module.compiled_functions().is_empty() {
+                continue;
+            }
             let start = std::time::Instant::now();
             let grown = (0..ATTEMPTS).any(|_| self.try_to_grow(&growing));
             tracing::debug!(elapsed = ?start.elapsed(), grown, "what was compiled is kept");

@@ -65,7 +65,10 @@ impl Program {
     /// When it cannot be linked, traps, or exits.
     pub(super) fn run(self, engine: &Engine, wasi: WasiCtx) -> Result<String, Stopped> {
         let (mut store, instance) = self.instantiate(linker(engine)?, wasi)?;
-        Ok(enter(&mut store, instance, &self.entry)?)
+        let results = enter(&mut store, instance, &self.entry);
+        // The process ends next, and the system takes everything back at once. What a program wrote is with the system already.
+        std::mem::forget(store);
+        Ok(results?)
     }
 
     /// As [`run`](Self::run), and it can start threads.

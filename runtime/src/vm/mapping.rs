@@ -35,11 +35,22 @@ impl Mapping {
         Self::map(len, MapFlags::PRIVATE)
     }
 
+    /// `len` bytes that are zero, readable and writable. As with [`reserve`](Self::reserve), the system counts them as used when
+    /// they are written.
+    pub(super) fn zeroed(len: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        Self::map_as(len, protection, MapFlags::PRIVATE | MapFlags::NORESERVE)
+    }
+
     fn map(len: usize, flags: MapFlags) -> io::Result<Self> {
+        Self::map_as(len, ProtFlags::empty(), flags)
+    }
+
+    fn map_as(len: usize, protection: ProtFlags, flags: MapFlags) -> io::Result<Self> {
         let len =
             len.max(1).checked_next_multiple_of(Self::PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
         // SAFETY: the system chooses the place, so nothing that exists is replaced.
-        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::empty(), flags)? };
+        let base = unsafe { mmap_anonymous(std::ptr::null_mut(), len, protection, flags)? };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { base, len })
     }
@@ -135,15 +146,18 @@ impl Mapping {
     }
 
     /// Replaces bytes by those of a file, from its start on, readable and executable; what is written to the file is here.
-    pub(super) fn map_code_over(
-        &mut self,
+    ///
+    /// # Safety
+    /// What the bytes held is needed by nobody.
+    pub(super) unsafe fn map_code_over(
+        &self,
         start: usize,
         len: usize,
         file: &File,
     ) -> io::Result<()> {
         self.check(start, len)?;
         let flags = MapFlags::SHARED | MapFlags::FIXED;
-        // SAFETY: the range is inside the mapping, which is borrowed exclusively; what it held is given up.
+        // SAFETY: the range is inside the mapping; what it held may be given up by the contract.
         unsafe {
             let place = self.base.as_ptr().add(start).cast();
             mmap(place, len, ProtFlags::READ | ProtFlags::EXEC, flags, file, 0)?;

@@ -25,9 +25,7 @@ pub(crate) struct SupertypeTable(Mapping);
 impl SupertypeTable {
     /// A table with nothing in it: addresses only, memory is taken as it is written.
     pub(crate) fn new() -> io::Result<Self> {
-        let mapping = Mapping::reserve(MAX_ENTRIES as usize * size_of::<u32>() + BEHIND)?;
-        mapping.make_accessible(0, mapping.len())?;
-        Ok(Self(mapping))
+        Ok(Self(Mapping::zeroed(MAX_ENTRIES as usize * size_of::<u32>() + BEHIND)?))
     }
 
     /// Number of rows.

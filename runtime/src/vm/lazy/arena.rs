@@ -25,14 +25,21 @@ const STEP: u64 = 1 << 20;
 const LEN: usize = (ARENA_END - ARENA) as usize;
 
 /// Code that grows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Arena {
+    /// Nothing before the first function comes: what an earlier run left may be all that is needed.
+    memory: Option<Memory>,
+    /// Bytes in use.
+    end: u64,
+}
+
+/// The file in memory.
+#[derive(Debug)]
+struct Memory {
     file: File,
     writable: Mapping,
     /// Bytes that the file has.
     len: u64,
-    /// Bytes in use.
-    end: u64,
 }
 
 /// Where a function was put: offsets from the start of `.text`.
@@ -43,24 +50,14 @@ pub(super) struct Place {
 }
 
 impl Arena {
-    /// An empty arena, executable in `region`.
-    ///
-    /// # Errors
-    /// When the system has no room for it.
-    pub(super) fn new(region: &mut Region) -> io::Result<Self> {
-        let file = File::from(memfd_create("wrun-code", MemfdFlags::CLOEXEC)?);
-        let writable = Mapping::of_shared_file(&file, LEN)?;
-        region.mapping_mut().map_code_over(Region::ARENA_START, LEN, &file)?;
-        Ok(Self { file, writable, len: 0, end: 0 })
-    }
-
     /// Adds a function and its unwind table: `eh_frame` makes the latter, given the distance to the former. Calls go where
-    /// `callee` says, an offset from the start of `.text`.
+    /// `callee` says, an offset from the start of `.text`. `region` is the same each time.
     ///
     /// # Errors
     /// When there is no room, or a call does not reach.
     pub(super) fn add(
         &mut self,
+        region: &Region,
         func: &CompiledFunc,
         placement: Placement,
         callee: impl Fn(u32, u32) -> i64,
@@ -70,17 +67,32 @@ impl Arena {
         let table = (start + func.code.len() as u64).next_multiple_of(8);
         let eh_frame = eh_frame(start as i64 - table as i64);
         let end = table + eh_frame.len() as u64;
-        self.make_room(end)?;
         let mut code = func.code.clone();
         let at = ARENA + start as u32;
         for call in &func.calls {
             call.resolve(&mut code, callee(at, call.callee) - i64::from(at))
                 .map_err(io::Error::other)?;
         }
-        self.write(start, &code);
-        self.write(table, &eh_frame);
+        let memory = match &mut self.memory {
+            Some(memory) => memory,
+            memory => memory.insert(Memory::new(region)?),
+        };
+        memory.make_room(end)?;
+        memory.write(start, &code);
+        memory.write(table, &eh_frame);
         self.end = end;
         Ok(Place { code: at, eh_frame: ARENA + table as u32 })
+    }
+}
+
+impl Memory {
+    /// An empty file, executable in `region`.
+    fn new(region: &Region) -> io::Result<Self> {
+        let file = File::from(memfd_create("wrun-code", MemfdFlags::CLOEXEC)?);
+        let writable = Mapping::of_shared_file(&file, LEN)?;
+        // SAFETY: nothing was placed there, and the arena, which does so once, is the only one that ever does.
+        unsafe { region.mapping().map_code_over(Region::ARENA_START, LEN, &file)? };
+        Ok(Self { file, writable, len: 0 })
     }
 
     /// Writes to where nobody executes anything yet.

@@ -105,14 +105,13 @@ impl LazyCode {
     /// # Errors
     /// When the system has no room.
     pub(super) fn new(
-        mut region: Region,
+        region: Region,
         present: impl ExactSizeIterator<Item = Option<(u32, Tier)>>,
         num_imported_funcs: u32,
         func_refs: FuncRefs,
         source: Source,
         options: LazyOptions,
     ) -> std::io::Result<Self> {
-        let arena = Arena::new(&mut region)?;
         let records = Records::new()?;
         let hot_after = i32::try_from(options.hot_after).unwrap_or(i32::MAX);
         let counters = (0..present.len()).map(|_| AtomicI32::new(hot_after)).collect();
@@ -122,7 +121,8 @@ impl LazyCode {
         }
         let work = workers::Work::default();
         let loops = Loops::new(options.patience);
-        let shared = Shared { arena, func_refs, progress, loops, work, waiting: 0 };
+        let shared =
+            Shared { arena: Arena::default(), func_refs, progress, loops, work, waiting: 0 };
         Ok(Self {
             records,
             region,
@@ -335,7 +335,8 @@ impl LazyCode {
             }
         };
         let eh_frame = |distance| compiler.eh_frame(&func, distance);
-        let place = shared.arena.add(&func, compiler.placement(tier), callee, eh_frame);
+        let place =
+            shared.arena.add(&self.region, &func, compiler.placement(tier), callee, eh_frame);
         let place = place.map_err(|error| Error::limit(format!("no room for code: {error}")))?;
         if kind == Kind::Function(Tier::Baseline) {
             let rounds = func.code.len().saturating_mul(ROUNDS_PER_BYTE).max(LEAST_ROUNDS);

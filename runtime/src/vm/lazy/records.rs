@@ -133,8 +133,7 @@ impl Records {
     /// # Errors
     /// When the system has no room.
     pub(super) fn new() -> io::Result<Self> {
-        let slots = Mapping::reserve(MAX * size_of::<Slot>())?;
-        slots.make_accessible(0, slots.len())?;
+        let slots = Mapping::zeroed(MAX * size_of::<Slot>())?;
         Ok(Self { slots, len: AtomicUsize::new(0) })
     }
 

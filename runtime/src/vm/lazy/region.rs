@@ -74,10 +74,6 @@ impl Region {
         &self.mapping
     }
 
-    pub(super) fn mapping_mut(&mut self) -> &mut Mapping {
-        &mut self.mapping
-    }
-
     /// Where the code that is compiled later begins in the mapping.
     pub(super) const ARENA_START: usize = TEXT + ARENA as usize;
 
