@@ -11,6 +11,7 @@ use std::{
 use clap::Args;
 
 use crate::{
+    cache::{Cache, CacheArgs},
     diagnosis,
     engine_options::{CompilerArgs, engine_with_progress},
     exit::Exit,
@@ -36,6 +37,9 @@ pub(crate) struct CompileArgs {
 
     #[command(flatten)]
     compiler: CompilerArgs,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 impl CompileArgs {
@@ -48,10 +52,25 @@ impl CompileArgs {
         let name = input.name().to_owned();
         let binary = input.into_binary()?;
         let (engine, progress) = engine_with_progress(self.compiler.config(), output)?;
-        let image = engine.precompile(&binary, self.target.as_deref());
+        let failure = |error| diagnosis::of_error(error, &name);
+        // Code for other machines is of no use to any run here.
+        let cache = match self.target {
+            None => Cache::for_run(&self.cache, &engine),
+            Some(_) => None,
+        };
+        let Some(cache) = cache else {
+            let image = engine.precompile(&binary, self.target.as_deref());
+            progress.finish();
+            self.write(&image.map_err(failure)?)?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let name = name.trim_matches('`');
+        let image = engine.precompile_with_known(&binary, &cache.known(name));
         progress.finish();
-        let image = image.map_err(|error| diagnosis::of_error(error, &name))?;
+        let image = image.map_err(failure)?;
         self.write(&image)?;
+        // Not being kept is no failure.
+        let _ = cache.store(cache.key(&binary), image, name);
         Ok(ExitCode::SUCCESS)
     }
 

@@ -1,11 +1,11 @@
 //! From an input to a module that can be run: its image is loaded, found in the cache, or compiled and kept there.
 
-use std::{fs::File, path::PathBuf};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
 use wrun::{Engine, Module};
 
 use crate::{
-    cache::{Cache, Key},
+    cache::{Cache, Key, Known},
     diagnosis,
     input::{Data, Input, Kind, unreadable},
     render::Failure,
@@ -80,9 +80,11 @@ fn find(
 ) -> Option<Module> {
     let file = cache.find(key)?;
     let entry = file.try_clone().ok()?;
-    let module = load_entry(engine, file, source);
+    let name = name.trim_matches('`');
+    let known = Arc::new(cache.known(name));
+    let module = load_entry(engine, file, source, known.clone());
     let module = module.inspect_err(|error| cache.discard(key, error)).ok()?;
-    cache.watch(key, &module, Some(entry), name.trim_matches('`'));
+    cache.watch(key, &module, Some(entry), name, known);
     Some(module)
 }
 
@@ -96,16 +98,17 @@ fn compile(
 ) -> Result<Module, Failure> {
     let failure = |error| diagnosis::of_error(error, name);
     let kept_as = name.trim_matches('`');
+    let known = Arc::new(cache.known(kept_as));
     if engine.config().is_lazy() {
-        let module = Module::from_vec(engine, binary).map_err(failure)?;
-        cache.watch(key, &module, None, kept_as);
+        let module = Module::from_vec_with_known(engine, binary, known.clone()).map_err(failure)?;
+        cache.watch(key, &module, None, kept_as, known);
         if !module.is_lazy() {
             // The system had no room for code that grows, and will not have it the next time either.
             let _ = cache.store(key, module.serialize().map_err(failure)?, kept_as);
         }
         return Ok(module);
     }
-    let image = engine.precompile(&binary, None).map_err(failure)?;
+    let image = engine.precompile_with_known(&binary, &*known).map_err(failure)?;
     match cache.store(key, image, kept_as) {
         // Where it was written it can be mapped, with rare exceptions. Not keeping a copy until then takes less memory.
         Ok(file) => load_image(engine, Code::File(file))
@@ -152,11 +155,12 @@ fn load_entry(
     engine: &Engine,
     file: File,
     source: impl FnOnce() -> wrun::Result<Vec<u8>> + Send + 'static,
+    known: Arc<Known>,
 ) -> wrun::Result<Module> {
     if !engine.config().is_lazy() {
         return load_image(engine, Code::File(file));
     }
     // SAFETY: as for `load_image`; and an entry's key is the hash of the module that it was made from, which `source` has
     // looked at.
-    unsafe { Module::deserialize_partial(engine, file, source) }
+    unsafe { Module::deserialize_partial(engine, file, source, Some(known)) }
 }

@@ -13,13 +13,17 @@ use std::{
 
 use cranelift_codegen::{Context, control::ControlPlane, ir, isa::TargetIsa, settings::OptLevel};
 use cranelift_frontend::FunctionBuilderContext;
-use wrun_module::{CompileError, CompiledFunc, FuncIndex, FuncType, ParsedModule, Progress, Tier};
+use wrun_module::{
+    CompileError, CompiledFunc, FuncIndex, FuncType, InputHash, KnownFunctions, ParsedModule,
+    Progress, Tier,
+};
 
 use crate::{
     abi::Abi,
     env::ModuleEnv,
     func::{Failure, compiled_func},
     inline::Inlining,
+    reuse,
     trampoline::{self, Trampoline},
     translate::{self, Form},
 };
@@ -35,6 +39,10 @@ pub(crate) struct Times {
     pub(crate) translate: Duration,
     /// From there to machine code.
     pub(crate) compile: Duration,
+    /// To look for functions that are known.
+    pub(crate) reuse: Duration,
+    /// Functions that were found.
+    pub(crate) reused: usize,
 }
 
 /// Compiles all functions of a module in their order, then both trampolines for each type, then the adapters. With
@@ -44,6 +52,7 @@ pub(crate) fn compile_module(
     env: &ModuleEnv<'_>,
     trampolines: &[&FuncType],
     functions: bool,
+    known: Option<&dyn KnownFunctions>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Vec<CompiledFunc>, Times), CompileError> {
     let bodies = &env.module.bodies;
@@ -58,9 +67,13 @@ pub(crate) fn compile_module(
     let mut order: Vec<usize> = (first..total).collect();
     order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
     let parallel = order.iter().map(|&position| size(position)).sum::<u64>() >= PARALLEL_FROM;
+    let known = known.map(|known| {
+        let compiler = reuse::compiler_hash(known.salt(), isa);
+        reuse::Optimised { known, compiler }
+    });
     let (compiled, times) = run(&order, parallel, progress, &|worker, position| {
         let result = match position.checked_sub(bodies.len()) {
-            None => worker.function(isa, env, position, Form::Whole(Tier::Optimised)),
+            None => worker.optimised(isa, env, position, known),
             Some(position) => match position.checked_sub(first_adapter) {
                 None => worker.trampoline(isa, &env.abi, trampolines, position),
                 Some(adapter) => worker.adapter(isa, env, adapters[adapter]),
@@ -132,6 +145,8 @@ fn run(
         shared.0.append(&mut outcomes);
         shared.1.translate += worker.times.translate;
         shared.1.compile += worker.times.compile;
+        shared.1.reuse += worker.times.reuse;
+        shared.1.reused += worker.times.reused;
     };
     if parallel {
         rayon::scope(|scope| {
@@ -168,6 +183,62 @@ impl Worker {
         position: usize,
         form: Form,
     ) -> Result<CompiledFunc, Failure> {
+        let uses_heap = self.translate(isa, env, position, form)?;
+        Ok(CompiledFunc { uses_heap, ..self.generate(isa)? })
+    }
+
+    /// Has the optimised function at a position from those that are known, or compiles it.
+    pub(crate) fn optimised(
+        &mut self,
+        isa: &dyn TargetIsa,
+        env: &ModuleEnv<'_>,
+        position: usize,
+        known: Option<reuse::Optimised<'_>>,
+    ) -> Result<CompiledFunc, Failure> {
+        let form = Form::Whole(Tier::Optimised);
+        let Some(known) = known else { return self.function(isa, env, position, form) };
+        let uses_heap = self.translate(isa, env, position, form)?;
+        let (input, found) = self.look_up(known);
+        let func = match found {
+            Some(found) => found,
+            None => self.generate(isa)?,
+        };
+        Ok(CompiledFunc { uses_heap, input, ..func })
+    }
+
+    /// The optimised function at a position if it is among those that are known.
+    pub(crate) fn find_known(
+        &mut self,
+        isa: &dyn TargetIsa,
+        env: &ModuleEnv<'_>,
+        position: usize,
+        known: reuse::Optimised<'_>,
+    ) -> Result<Option<CompiledFunc>, Failure> {
+        let uses_heap = self.translate(isa, env, position, Form::Whole(Tier::Optimised))?;
+        let (input, found) = self.look_up(known);
+        Ok(found.map(|func| CompiledFunc { uses_heap, input, ..func }))
+    }
+
+    /// Looks for the function in the context.
+    fn look_up(
+        &mut self,
+        known: reuse::Optimised<'_>,
+    ) -> (Option<InputHash>, Option<CompiledFunc>) {
+        let start = Instant::now();
+        let (input, found) = known.find(&self.context.func, &self.inlining);
+        self.times.reuse += start.elapsed();
+        self.times.reused += usize::from(found.is_some());
+        (input, found)
+    }
+
+    /// Translates a function into the context, and inlines what it calls where that is done. Gives whether it accesses objects.
+    fn translate(
+        &mut self,
+        isa: &dyn TargetIsa,
+        env: &ModuleEnv<'_>,
+        position: usize,
+        form: Form,
+    ) -> Result<bool, Failure> {
         self.context.clear();
         self.inlining.clear();
         let start = Instant::now();
@@ -184,7 +255,7 @@ impl Worker {
                 .map_err(Failure::Other)?;
         }
         self.times.translate += start.elapsed();
-        Ok(CompiledFunc { uses_heap, ..self.generate(isa)? })
+        Ok(uses_heap)
     }
 
     fn trampoline(

@@ -1,6 +1,6 @@
 //! [`CraneliftCompiler`]: from a parsed module to the bytes of an image.
 
-use std::{borrow::Cow, collections::HashSet, fmt, mem, time::Instant};
+use std::{borrow::Cow, collections::HashSet, fmt, mem, sync::Arc, time::Instant};
 
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use gimli::SectionId;
@@ -9,8 +9,8 @@ use target_lexicon::Architecture;
 use tracing::{debug, debug_span};
 use wrun_module::{
     CompileError, CompileOptions, CompiledFunc, Compiler, ConcreteType, DataLayout, FuncType,
-    FunctionCompiler, ImportKind, ModuleInfo, OwnedModule, ParsedModule, Progress, SubType, Tier,
-    TypeIndex,
+    FunctionCompiler, ImportKind, KnownFunctions, ModuleInfo, OwnedModule, ParsedModule, Progress,
+    SubType, Tier, TypeIndex,
     image::{
         self, Image, ImageError, Metadata, Sections, Target, section,
         tables::{
@@ -56,6 +56,7 @@ impl CraneliftCompiler {
         &self,
         module: &ParsedModule<'_>,
         functions: bool,
+        known: Option<&dyn KnownFunctions>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Vec<u8>, CompileError> {
         let isa: &dyn TargetIsa = &*self.isa;
@@ -65,10 +66,14 @@ impl CraneliftCompiler {
             trampolines.iter().map(|&ty| module.info.func_type(ty)).collect();
         let env = ModuleEnv::new(isa, self.target.options, module);
         let (funcs, times) = debug_span!("compile", functions = module.bodies.len())
-            .in_scope(|| compile::compile_module(isa, &env, &types, functions, progress))?;
+            .in_scope(|| compile::compile_module(isa, &env, &types, functions, known, progress))?;
         let elapsed = start.elapsed();
         debug!(elapsed = ?times.translate, "translate, sum of all threads");
         debug!(elapsed = ?times.compile, "compile, sum of all threads");
+        if known.is_some() {
+            let functions = module.bodies.len();
+            debug!(elapsed = ?times.reuse, reused = times.reused, functions, "look for known functions");
+        }
         debug!(?elapsed, functions = module.bodies.len(), "translate and compile");
 
         let start = Instant::now();
@@ -143,11 +148,20 @@ impl Compiler for CraneliftCompiler {
         module: &ParsedModule<'_>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Vec<u8>, CompileError> {
-        self.compile_image(module, true, progress)
+        self.compile_image(module, true, None, progress)
+    }
+
+    fn compile_with_known(
+        &self,
+        module: &ParsedModule<'_>,
+        known: &dyn KnownFunctions,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<u8>, CompileError> {
+        self.compile_image(module, true, Some(known), progress)
     }
 
     fn compile_skeleton(&self, module: &ParsedModule<'_>) -> Result<Vec<u8>, CompileError> {
-        self.compile_image(module, false, &|_| {})
+        self.compile_image(module, false, None, &|_| {})
     }
 
     fn assemble(
@@ -166,8 +180,12 @@ impl Compiler for CraneliftCompiler {
         self.image(linked, &metadata, &base[data], carried)
     }
 
-    fn functions(&self, module: OwnedModule) -> Box<dyn FunctionCompiler> {
-        Box::new(LazyFunctions::new(self.isa.clone(), &self.target, module))
+    fn functions(
+        &self,
+        module: OwnedModule,
+        known: Option<Arc<dyn KnownFunctions>>,
+    ) -> Box<dyn FunctionCompiler> {
+        Box::new(LazyFunctions::new(self.isa.clone(), &self.target, module, known))
     }
 
     fn compile_trampolines(&self, types: &[FuncType]) -> Result<Vec<u8>, CompileError> {

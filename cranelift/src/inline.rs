@@ -54,11 +54,11 @@ const MAX_MODULE: u64 = 1 << 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inlined {
     /// The function it is of.
-    func: FuncIndex,
+    pub(crate) func: FuncIndex,
     /// Its offset in the module.
-    position: u32,
+    pub(crate) position: u32,
     /// That of the call in whose place it is.
-    call: u32,
+    pub(crate) call: u32,
 }
 
 /// What a thread that compiles functions keeps of their callees.
@@ -135,6 +135,11 @@ impl Inlining {
                 copy = Inst::new(copy.index() + 1);
             }
         }
+    }
+
+    /// What was inlined into the function at hand, by number.
+    pub(crate) fn inlined(&self) -> &[Inlined] {
+        &self.inlined
     }
 
     /// The entries of the address map of `func` for these, of which some may be of inlined instructions.

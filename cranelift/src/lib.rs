@@ -21,6 +21,7 @@ mod inline;
 mod lazy;
 mod link;
 mod relaxed;
+mod reuse;
 mod target;
 mod trampoline;
 mod translate;

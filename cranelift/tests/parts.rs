@@ -56,7 +56,7 @@ fn functions(
     positions: impl Iterator<Item = u32>,
     tier: Tier,
 ) -> Vec<(u32, Tier, CompiledFunc)> {
-    let functions = compiler.functions(owned());
+    let functions = compiler.functions(owned(), None);
     positions
         .map(|position| {
             let func = functions.compile(position as usize, tier).expect("a function");

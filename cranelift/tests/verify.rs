@@ -60,7 +60,7 @@ fn compile_module(compilers: &[(&str, CraneliftCompiler)], place: &str, mut text
         let again = compiler.assemble(&image, Vec::new());
         let again = again.unwrap_or_else(|error| panic!("{place}: {error}"));
         assert!(again == image, "{place}");
-        compile_tiers(&*compiler.functions(module.clone()), &place);
+        compile_tiers(&*compiler.functions(module.clone(), None), &place);
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a compiler is to the rest of the engine: modules in, images out.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CompiledFunc, FuncType, OwnedModule, ParsedModule, Placement,
+    CompiledFunc, FuncType, InputHash, OwnedModule, ParsedModule, Placement,
     image::{ImageError, Target},
     nesting,
 };
@@ -103,6 +105,19 @@ pub struct Progress {
     pub total: usize,
 }
 
+/// Functions that were compiled before, to be had instead of compiling them again.
+pub trait KnownFunctions: Send + Sync {
+    /// What tells the compiler that made them from others, as far as hashes of inputs do not: the build of this program above
+    /// all. No function is found under another one.
+    fn salt(&self) -> &[u8];
+
+    /// Whether there is nothing to be found, so that nobody needs to look.
+    fn is_empty(&self) -> bool;
+
+    /// The function whose input has a hash, with the callees and positions of the module that it was compiled for.
+    fn find(&self, input: InputHash) -> Option<CompiledFunc>;
+}
+
 /// Turns modules into images for one target with one set of options.
 pub trait Compiler: Send + Sync {
     /// What images are made for, and with which options.
@@ -116,6 +131,18 @@ pub trait Compiler: Send + Sync {
     fn compile(
         &self,
         module: &ParsedModule<'_>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<u8>, CompileError>;
+
+    /// As [`compile`](Self::compile), but has functions from `known` where it can, and notes the hashes of all, so that they can
+    /// be had from this image later. The image is the same, byte for byte, whatever is known.
+    ///
+    /// # Errors
+    /// As for `compile`.
+    fn compile_with_known(
+        &self,
+        module: &ParsedModule<'_>,
+        known: &dyn KnownFunctions,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Vec<u8>, CompileError>;
 
@@ -141,8 +168,13 @@ pub trait Compiler: Send + Sync {
         additions: Vec<(u32, Tier, CompiledFunc)>,
     ) -> Result<Vec<u8>, CompileError>;
 
-    /// A compiler for the functions of one module.
-    fn functions(&self, module: OwnedModule) -> Box<dyn FunctionCompiler>;
+    /// A compiler for the functions of one module. With `known` it has functions from there where it can, and notes the
+    /// hashes of all.
+    fn functions(
+        &self,
+        module: OwnedModule,
+        known: Option<Arc<dyn KnownFunctions>>,
+    ) -> Box<dyn FunctionCompiler>;
 
     /// An image with nothing but the trampolines for calls of functions of these types.
     ///
@@ -197,6 +229,14 @@ pub trait FunctionCompiler: Send + Sync {
     fn loops_around(&self, position: usize, offset: u32) -> Vec<u32> {
         nesting::loops_around(&self.module().bodies[position], offset)
     }
+
+    /// A function in the form that `first` is, or in a better one, if it was compiled before and can be had for less than compiling
+    /// it takes. Optimised functions are looked for when they are compiled, so that there is nothing to be had when
+    /// `first` is that tier.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    fn find_known(&self, position: usize, first: Tier) -> Option<(Tier, CompiledFunc)>;
 
     /// Compiles a function.
     ///

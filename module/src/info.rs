@@ -258,6 +258,50 @@ impl ModuleInfo {
         self.func_refs.iter().filter(|decl| decl.adapter.is_some()).count()
     }
 
+    /// All that the code of a function can depend on besides its body and the types of functions, as bytes: equal ones for two
+    /// modules mean equal code of equal bodies. What a module is called, exports and is initialised with makes no difference.
+    ///
+    /// # Panics
+    /// Never: everything here can be written as bytes.
+    pub fn translation_input(&self) -> Vec<u8> {
+        // In full, so that whoever adds a field decides about it here.
+        let Self {
+            name: _,
+            types,
+            rec_groups,
+            imports: _,
+            num_imported_funcs,
+            num_imported_tables,
+            num_imported_memories,
+            num_imported_globals,
+            num_imported_tags,
+            num_defined_funcs,
+            tables,
+            memories,
+            globals,
+            tags,
+            exports: _,
+            start: _,
+            elements,
+            num_data_segments,
+            num_active_data_segments,
+            func_refs,
+        } = self;
+        let numbers = [
+            *num_imported_funcs,
+            *num_imported_tables,
+            *num_imported_memories,
+            *num_imported_globals,
+            *num_imported_tags,
+            *num_defined_funcs,
+            elements.len() as u32,
+            *num_data_segments,
+            *num_active_data_segments,
+        ];
+        let input = (types, rec_groups, numbers, tables, memories, globals, tags, func_refs);
+        postcard::to_stdvec(&input).expect("memory is all that it takes")
+    }
+
     /// Replaces indices of types wherever a type is said by the engine's numbers: `numbers[i]` for index `i`.
     ///
     /// # Panics

@@ -30,8 +30,8 @@ mod types;
 
 pub use compiled::{Call, CallKind, CompiledFunc, InputHash, Placement, TooFar};
 pub use compiler::{
-    CompileError, CompileOptions, Compiler, FunctionCompiler, MANY_LOCALS, MemoryStyle, OptLevel,
-    Progress, RESERVATION, Tier,
+    CompileError, CompileOptions, Compiler, FunctionCompiler, KnownFunctions, MANY_LOCALS,
+    MemoryStyle, OptLevel, Progress, RESERVATION, Tier,
 };
 pub use data_layout::{CopiedSegment, DataLayout, MemoryRun};
 pub use features::{FeatureError, Features};

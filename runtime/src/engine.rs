@@ -10,8 +10,8 @@ use std::{
 };
 
 use wrun_module::{
-    CompiledFunc, Compiler, FuncType, FunctionCompiler, MemoryStyle, OptLevel, OwnedModule,
-    ParsedModule, Progress, Tier,
+    CompiledFunc, Compiler, FuncType, FunctionCompiler, KnownFunctions, MemoryStyle, OptLevel,
+    OwnedModule, ParsedModule, Progress, Tier,
 };
 
 use crate::{
@@ -111,9 +111,22 @@ impl Engine {
     /// # Errors
     /// When the bytes are no valid module, the compiler cannot compile it, or the target is unknown.
     pub fn precompile(&self, bytes: &[u8], target: Option<&str>) -> Result<Vec<u8>> {
-        let Some(target) = target else { return self.compile(bytes) };
+        let Some(target) = target else { return self.compile(bytes, None) };
         let other = compiler(Some(target), &self.0.config, MemoryStyle::Reserved)?;
-        self.compile_with(other.as_deref(), bytes)
+        self.compile_with(other.as_deref(), bytes, None)
+    }
+
+    /// As [`precompile`](Self::precompile) for this machine, but has functions from `known` where it can.
+    ///
+    /// # Errors
+    /// As for `precompile`.
+    #[doc(hidden)]
+    pub fn precompile_with_known(
+        &self,
+        bytes: &[u8],
+        known: &dyn KnownFunctions,
+    ) -> Result<Vec<u8>> {
+        self.compile(bytes, Some(known))
     }
 
     /// What the image of a module depends on besides the module, as text: the version of images, the machine and its
@@ -127,11 +140,20 @@ impl Engine {
     }
 
     /// Compiles a module, binary or text, for this engine.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>> {
-        self.compile_with(self.0.compiler.as_deref(), bytes)
+    pub(crate) fn compile(
+        &self,
+        bytes: &[u8],
+        known: Option<&dyn KnownFunctions>,
+    ) -> Result<Vec<u8>> {
+        self.compile_with(self.0.compiler.as_deref(), bytes, known)
     }
 
-    fn compile_with(&self, compiler: Option<&dyn Compiler>, bytes: &[u8]) -> Result<Vec<u8>> {
+    fn compile_with(
+        &self,
+        compiler: Option<&dyn Compiler>,
+        bytes: &[u8],
+        known: Option<&dyn KnownFunctions>,
+    ) -> Result<Vec<u8>> {
         let bytes = binary(bytes)?;
         let module = wrun_module::parse(&bytes, self.0.config.features)?;
         let compiler = compiler.ok_or_else(Error::no_compiler)?;
@@ -141,7 +163,10 @@ impl Engine {
             Some(callback) => &**callback,
             None => &silent,
         };
-        let image = compiler.compile(&module, progress)?;
+        let image = match known {
+            None => compiler.compile(&module, progress)?,
+            Some(known) => compiler.compile_with_known(&module, known, progress)?,
+        };
         tracing::debug!(elapsed = ?start.elapsed(), bytes = image.len(), "compiled to an image");
         Ok(image)
     }
@@ -156,20 +181,28 @@ impl Engine {
     }
 
     /// Compiles all of a module but its functions: an image without them, and what gives the compiler for them.
-    pub(crate) fn compile_lazily(&self, module: OwnedModule) -> Result<(Vec<u8>, LazySource)> {
+    pub(crate) fn compile_lazily(
+        &self,
+        module: OwnedModule,
+        known: Option<Arc<dyn KnownFunctions>>,
+    ) -> Result<(Vec<u8>, LazySource)> {
         let start = Instant::now();
         let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
         let image = compiler.compile_skeleton(module.get())?;
         let bytes = image.len();
         tracing::debug!(elapsed = ?start.elapsed(), bytes, "compiled to an image without functions");
-        let functions = self.functions(module)?;
+        let functions = self.functions(module, known)?;
         Ok((image, Box::new(|| Ok(functions))))
     }
 
     /// The compiler for the functions of a module.
-    pub(crate) fn functions(&self, module: OwnedModule) -> Result<Box<dyn FunctionCompiler>> {
+    pub(crate) fn functions(
+        &self,
+        module: OwnedModule,
+        known: Option<Arc<dyn KnownFunctions>>,
+    ) -> Result<Box<dyn FunctionCompiler>> {
         let compiler = self.0.compiler.as_deref().ok_or_else(Error::no_compiler)?;
-        Ok(compiler.functions(module))
+        Ok(compiler.functions(module, known))
     }
 
     /// Compiles all of a module that has been parsed.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use wrun_module::{
-    CompiledFunc, ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, MemoryIndex,
-    MemoryStyle, ModuleInfo, Tier,
+    CompiledFunc, ConcreteType, ExternIndex, ExternType, HeapType, ImportKind, KnownFunctions,
+    MemoryIndex, MemoryStyle, ModuleInfo, Tier,
     image::{Image, ImageError, Metadata, Origin, tables::InlinedAt},
     layout::ContextLayout,
 };
@@ -53,7 +53,7 @@ impl Module {
     /// When the bytes are no valid module, when it uses what is not implemented or switched off, and when it cannot be
     /// compiled. Images are refused: see [`Module::deserialize`].
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        Self::from_cow(engine, bytes.as_ref().into())
+        Self::from_cow(engine, bytes.as_ref().into(), None)
     }
 
     /// As [`new`](Self::new), without a copy of the bytes where they are kept, because functions are compiled when they are called.
@@ -61,25 +61,47 @@ impl Module {
     /// # Errors
     /// Those of `new`.
     pub fn from_vec(engine: &Engine, bytes: Vec<u8>) -> Result<Module> {
-        Self::from_cow(engine, bytes.into())
+        Self::from_cow(engine, bytes.into(), None)
     }
 
-    fn from_cow(engine: &Engine, bytes: Cow<'_, [u8]>) -> Result<Module> {
+    /// As [`from_vec`](Self::from_vec), but has functions from `known` where it can.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    #[doc(hidden)]
+    pub fn from_vec_with_known(
+        engine: &Engine,
+        bytes: Vec<u8>,
+        known: Arc<dyn KnownFunctions>,
+    ) -> Result<Module> {
+        Self::from_cow(engine, bytes.into(), Some(known))
+    }
+
+    fn from_cow(
+        engine: &Engine,
+        bytes: Cow<'_, [u8]>,
+        known: Option<Arc<dyn KnownFunctions>>,
+    ) -> Result<Module> {
         if Image::is_image(&bytes) {
             return Err(Error::usage(
                 "these bytes are no module but a compiled image, which is loaded with `deserialize`".into(),
             ));
         }
         match engine.lazy_options() {
-            None => Self::load_own(engine, &engine.compile(&bytes)?),
-            Some(options) => Self::new_lazily(engine, bytes, options),
+            None => Self::load_own(engine, &engine.compile(&bytes, known.as_deref())?),
+            Some(options) => Self::new_lazily(engine, bytes, options, known),
         }
     }
 
-    fn new_lazily(engine: &Engine, bytes: Cow<'_, [u8]>, options: LazyOptions) -> Result<Module> {
+    fn new_lazily(
+        engine: &Engine,
+        bytes: Cow<'_, [u8]>,
+        options: LazyOptions,
+        known: Option<Arc<dyn KnownFunctions>>,
+    ) -> Result<Module> {
         let start = Instant::now();
         let module = engine.parse(bytes)?;
-        let (image, source) = engine.compile_lazily(module.clone())?;
+        let (image, source) = engine.compile_lazily(module.clone(), known)?;
         let code = VmCode::from_bytes(&image, Origin::Here);
         drop(image);
         Self::load_with(engine, start, code, Some((source, options))).or_else(|error| {
@@ -123,7 +145,7 @@ impl Module {
 
     /// Loads the image that an open file is, as [`deserialize_open_file`](Self::deserialize_open_file) does, of which functions
     /// may be missing: they are compiled when they are called. `source` gives the bytes of the module, binary or text; it is
-    /// called when the first function is missing, which may be never.
+    /// called when the first function is missing, which may be never. Of those that are missing, some may be found in `known`.
     ///
     /// # Errors
     /// As for `deserialize_open_file`, and when the system has no room.
@@ -135,9 +157,11 @@ impl Module {
         engine: &Engine,
         file: File,
         source: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
+        known: Option<Arc<dyn KnownFunctions>>,
     ) -> Result<Module> {
         let own = engine.clone();
-        let source: LazySource = Box::new(move || own.functions(own.parse(source()?.into())?));
+        let source: LazySource =
+            Box::new(move || own.functions(own.parse(source()?.into())?, known));
         let options = engine.lazy_options().unwrap_or_default();
         let code = VmCode::from_file(file);
         Self::load_with(engine, Instant::now(), code, Some((source, options)))

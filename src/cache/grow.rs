@@ -9,11 +9,12 @@ use std::{
     cell::RefCell,
     fs::File,
     io::{self, Read},
+    sync::Arc,
 };
 
 use wrun::Module;
 
-use super::{Cache, Key, folder::Refusal, store};
+use super::{Cache, Key, folder::Refusal, known::Known, store};
 
 /// How often it is tried to put an image in place of the entry that it was made from.
 const ATTEMPTS: usize = 8;
@@ -27,6 +28,8 @@ struct Growing {
     module: Module,
     /// The entry that it was loaded from, if there was one.
     loaded: Option<File>,
+    /// Where functions were looked for before they were compiled.
+    known: Arc<Known>,
 }
 
 /// The modules of a run whose entries grow.
@@ -35,11 +38,18 @@ pub(super) struct List(RefCell<Vec<Growing>>);
 
 impl Cache {
     /// Notes that functions of `module` may be compiled in this run, to be kept by [`grow`](Self::grow). `loaded` is the
-    /// entry that it was loaded from, `name` what the user calls it.
-    pub(crate) fn watch(&self, key: Key, module: &Module, loaded: Option<File>, name: &str) {
+    /// entry that it was loaded from, `name` what the user calls it, `known` where functions are looked for.
+    pub(crate) fn watch(
+        &self,
+        key: Key,
+        module: &Module,
+        loaded: Option<File>,
+        name: &str,
+        known: Arc<Known>,
+    ) {
         if module.is_lazy() {
             let (name, module) = (name.to_owned(), module.clone());
-            self.growing.0.borrow_mut().push(Growing { key, name, module, loaded });
+            self.growing.0.borrow_mut().push(Growing { key, name, module, loaded, known });
         }
     }
 
@@ -50,6 +60,7 @@ impl Cache {
             if growing.loaded.is_some() && growing.module.compiled_functions().is_empty() {
                 continue;
             }
+            tracing::debug!(reused = growing.known.found(), "functions of other modules");
             let start = std::time::Instant::now();
             let grown = (0..ATTEMPTS).any(|_| self.try_to_grow(&growing));
             tracing::debug!(elapsed = ?start.elapsed(), grown, "what was compiled is kept");

@@ -94,6 +94,11 @@ impl CodeId {
         Self(Hash(hash.finalize().into()))
     }
 
+    /// What tells the functions of this compiler from those of all others.
+    pub(super) fn salt(self) -> [u8; 32] {
+        self.0.0
+    }
+
     /// The key of a module.
     pub(super) fn key(self, content: Hash) -> Key {
         Key(Hash(Sha256::new().chain_update(self.0.0).chain_update(content.0).finalize().into()))

@@ -6,6 +6,7 @@
 //! - [`seen`] recognises a module by its file's times, without reading it;
 //! - [`store`] writes an entry so that it is there whole or not at all, [`sweep`] makes room for it;
 //! - [`grow`] adds to an entry what a run has compiled;
+//! - [`known`] finds functions for modules that have code in common with others;
 //! - [`command`] is `wrun cache`.
 //!
 //! The invariant others rely on: the cache decides how long a run takes and nothing else. Whatever is wrong with it, the
@@ -15,6 +16,7 @@ mod command;
 mod folder;
 mod grow;
 mod key;
+mod known;
 mod options;
 mod seen;
 mod store;
@@ -24,6 +26,7 @@ use std::{
     cell::Cell,
     fs::File,
     io::{self, Read, Seek},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -31,7 +34,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use wrun::{Engine, ErrorKind};
 use wrun_module::image::ImageError;
 
-pub(crate) use self::{command::CacheCommand, key::Key, options::CacheArgs};
+pub(crate) use self::{command::CacheCommand, key::Key, known::Known, options::CacheArgs};
 use self::{
     folder::{Folder, Refusal},
     key::CodeId,
@@ -45,7 +48,7 @@ const USE_GRAIN: Duration = Duration::from_secs(60 * 60);
 /// The cache as one run uses it.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    folder: Folder,
+    folder: Arc<Folder>,
     code: CodeId,
     /// Bytes that all entries may have together.
     bound: u64,
@@ -63,6 +66,7 @@ impl Cache {
         match Folder::open_or_create(&location) {
             Ok(folder) => {
                 let (warned, growing) = (Cell::new(false), grow::List::default());
+                let folder = Arc::new(folder);
                 Some(Self { folder, code, bound: args.bound(), warned, growing })
             }
             Err(Refusal::Unusable(error)) => {
@@ -207,7 +211,7 @@ mod tests {
     fn what_is_missing_comes_from_the_module_that_the_entry_is_of_or_from_none() {
         let base = tempfile::tempdir().unwrap();
         let cache = Cache {
-            folder: Folder::open(base.path()).unwrap(),
+            folder: Folder::open(base.path()).unwrap().into(),
             code: CodeId::of_bytes(b"this one"),
             bound: 0,
             warned: Cell::new(false),

@@ -16,7 +16,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{Apart, Parts, PartsTable, PartsWriter};
-pub use read::{Image, ImageError, Origin, presence};
+pub use read::{Image, ImageError, Origin, inputs, presence};
 pub use write::{Sections, write};
 
 use crate::{CompileOptions, DataLayout, ModuleInfo};

@@ -14,6 +14,7 @@ use super::{
     },
     write::{CHECKSUM_SIZE, PAGE, checksum},
 };
+use crate::InputHash;
 
 /// Why bytes are not an image that can be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -268,6 +269,22 @@ pub fn presence(file: &File) -> Option<(usize, usize)> {
     let funcs = FuncTable::new(section(section::FUNCS)?)?;
     let is_present = |&index: &usize| funcs.get(index).is_some_and(|place| place.1 != 0);
     Some(((0..funcs.len()).filter(is_present).count(), funcs.len()))
+}
+
+/// The hashes of the compiler's inputs for the functions of an image, with the records of its
+/// [`PartsTable`](super::PartsTable); none when this version cannot read it. The file is not read as a whole, and so not
+/// checked either.
+pub fn inputs(file: &File) -> Vec<(usize, InputHash)> {
+    let content = ReadCache::new(file);
+    let read = || {
+        let elf = ElfFile64::<Endianness, _>::parse(&content).ok()?;
+        let section = |name| elf.section_by_name(name)?.data().ok();
+        let readable = section(section::VERSION)? == VERSION.as_bytes();
+        readable.then(|| section(section::INPUTS))?
+    };
+    let (hashes, _) = read().unwrap_or_default().as_chunks::<32>();
+    let hashes = hashes.iter().enumerate().filter(|(_, hash)| **hash != [0; 32]);
+    hashes.map(|(record, hash)| (record, InputHash(*hash))).collect()
 }
 
 /// Names and ranges of the sections of an ELF file, all inside the file.

@@ -298,7 +298,10 @@ impl LazyCode {
         let (tier, func) = {
             let compiler = self.compiler()?;
             let tier = self.options.first_tier.unwrap_or_else(|| compiler.first_tier(position));
-            (tier, compiler.compile(position, tier)?)
+            match compiler.find_known(position, tier) {
+                Some(found) => found,
+                None => (tier, compiler.compile(position, tier)?),
+            }
         };
         let mut shared = self.lock();
         let code = self.place(&mut shared, position, Kind::Function(tier), func)?;
