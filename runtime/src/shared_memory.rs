@@ -1,7 +1,6 @@
 //! [`SharedMemory`]: a linear memory for several stores and threads.
 
 use std::{
-    cell::UnsafeCell,
     fmt,
     sync::{Arc, atomic::AtomicU8},
     time::Duration,
@@ -80,12 +79,6 @@ impl SharedMemory {
     /// Its bytes, as many as there are now.
     pub fn data(&self) -> &[AtomicU8] {
         self.memory.bytes()
-    }
-
-    /// Its bytes, as many as there are now, for code that has its own way of accessing what others write.
-    /// [`read`](Self::read), [`write`](Self::write) and [`data`](Self::data) are safe ways.
-    pub fn cells(&self) -> &[UnsafeCell<u8>] {
-        self.memory.cells()
     }
 
     /// Copies bytes out of it. What others write meanwhile may arrive in part.

@@ -150,30 +150,23 @@ impl VmCode {
         let mut region = Region::new(funcs as usize)?;
         let range = region.take_image(mapping, text.clone())?;
         let start = range.start + text.start;
+        // SAFETY: the image is mapped readable at its range of the region, which is kept until the last use of the bytes.
+        let bytes = unsafe {
+            let base = region.mapping().base().as_ptr().add(range.start);
+            slice::from_raw_parts(base, range.len())
+        };
         match region.mapping().make_executable(start, text.len()) {
             Err(error) if is_no_execution(&error) => {
-                // SAFETY: the image is mapped readable at its range of the region.
-                let bytes = unsafe {
-                    let base = region.mapping().base().as_ptr().add(range.start);
-                    slice::from_raw_parts(base, range.len())
-                };
                 return Self::from_bytes(bytes, Origin::Here)?.activate_lazily(source, options);
             }
             result => result?,
         }
-        let present = {
-            // SAFETY: as above.
-            let bytes = unsafe {
-                let base = region.mapping().base().as_ptr().add(range.start);
-                slice::from_raw_parts(base, range.len())
-            };
-            let (table, baseline) = (image.funcs(bytes), image.baseline(bytes));
-            let present = |index| match table.get(index) {
-                Some((offset, len)) if len != 0 => Some((offset, baseline.tier(index as u32))),
-                _ => None,
-            };
-            (0..table.len()).map(present).collect::<Vec<_>>()
+        let (table, baseline) = (image.funcs(bytes), image.baseline(bytes));
+        let present = |index| match table.get(index) {
+            Some((offset, len)) if len != 0 => Some((offset, baseline.tier(index as u32))),
+            _ => None,
         };
+        let present: Vec<_> = (0..table.len()).map(present).collect();
         let present = present.into_iter();
         let lazy = LazyCode::new(region, present, num_imported_funcs, func_refs, source, options)?;
         let mapping = ImageMapping::Lazy(Arc::new(lazy), range);

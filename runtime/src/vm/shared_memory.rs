@@ -5,7 +5,6 @@
 //! written through atomics and by [`super::racing`].
 
 use std::{
-    cell::UnsafeCell,
     fs::File,
     io,
     ops::Range,
@@ -120,13 +119,6 @@ impl VmSharedMemory {
         // SAFETY: `length` bytes from `base` are accessible from now on until `self` is dropped, since memories never
         // shrink and this one never moves. Whatever else accesses them is generated code and assembly, to which other
         // threads' atomic accesses are accesses like any other, and atomics here.
-        unsafe { slice::from_raw_parts(self.definition.base.as_ptr().cast(), self.len() as usize) }
-    }
-
-    /// Its bytes, for code that accesses them in a way of its own.
-    pub(crate) fn cells(&self) -> &[UnsafeCell<u8>] {
-        // SAFETY: as for `bytes`. A cell promises nobody anything: whoever accesses what is in it has to say why that
-        // is sound although others write there.
         unsafe { slice::from_raw_parts(self.definition.base.as_ptr().cast(), self.len() as usize) }
     }
 

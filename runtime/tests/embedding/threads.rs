@@ -414,7 +414,7 @@ fn a_host_function_finds_the_shared_memory_of_its_caller() {
     linker.define_shared_memory("m", "m", &memory).unwrap();
     let peek = |caller: Caller<'_, ()>| -> i32 {
         match caller.shared_memory() {
-            Some(found) => found.cells().len() as i32,
+            Some(found) => found.data().len() as i32,
             None => -1,
         }
     };
