@@ -175,6 +175,14 @@ impl Worker {
         }
     }
 
+    /// Forgets the function before.
+    fn clear(&mut self) {
+        self.context.clear();
+        // Cranelift leaves these there, and a function's hash would depend on what was compiled before it.
+        self.context.func.dfg.exception_tables.clear();
+        self.inlining.clear();
+    }
+
     /// Compiles the function at a position, in one of its forms.
     pub(crate) fn function(
         &mut self,
@@ -239,8 +247,7 @@ impl Worker {
         position: usize,
         form: Form,
     ) -> Result<bool, Failure> {
-        self.context.clear();
-        self.inlining.clear();
+        self.clear();
         let start = Instant::now();
         let func = &mut self.context.func;
         let uses_heap = translate::translate(env, position, form, &mut self.frontend, func)
@@ -266,8 +273,7 @@ impl Worker {
         position: usize,
     ) -> Result<CompiledFunc, Failure> {
         let kinds = Trampoline::ALL;
-        self.context.clear();
-        self.inlining.clear();
+        self.clear();
         let ty = types[position / kinds.len()];
         let func: &mut ir::Function = &mut self.context.func;
         kinds[position % kinds.len()].build(abi, ty, &mut self.frontend, func);
@@ -280,8 +286,7 @@ impl Worker {
         env: &ModuleEnv<'_>,
         func: FuncIndex,
     ) -> Result<CompiledFunc, Failure> {
-        self.context.clear();
-        self.inlining.clear();
+        self.clear();
         trampoline::build_adapter(env, func, &mut self.frontend, &mut self.context.func);
         self.generate(isa)
     }

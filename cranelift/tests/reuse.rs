@@ -171,6 +171,35 @@ fn functions_with_others_inlined_are_found_wherever_both_are() {
 }
 
 #[test]
+fn hashes_do_not_depend_on_what_a_thread_compiled_before() {
+    let text = r#"(module (tag $e (param i32))
+        (func $throw (param i32) (throw $e (local.get 0)))
+        (func (export "one") (param i32) (result i32)
+            (block $caught (result i32)
+                (try_table (catch $e $caught) (call $throw (i32.add (local.get 0) (i32.const 1))))
+                (i32.const 2)))
+        (func (export "two") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 7)))
+        (func (export "three") (param i32) (result i32)
+            (block $caught (result i32)
+                (try_table (catch $e $caught) (call $throw (local.get 0)))
+                (local.get 0))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    for opt_level in [OptLevel::None, OptLevel::Speed] {
+        let compiler = compiler(opt_level);
+        let image = compile(&compiler, &wasm, &Known::default()).unwrap();
+        let known = Known::of(&image);
+        assert!(image == compile(&compiler, &wasm, &known).unwrap());
+        assert_eq!(known.found(), 4);
+        // In another order, each after others.
+        let functions = functions(&compiler, &wasm, Known::default()).unwrap();
+        for position in [1, 0, 3, 2, 1, 0] {
+            let func = functions.compile(position, Tier::Optimised).unwrap();
+            assert_eq!(known.functions.get(&func.input.unwrap()), Some(&func), "{position}");
+        }
+    }
+}
+
+#[test]
 fn functions_that_are_compiled_lazily_are_found_where_only_code_changed() {
     let compiler = compiler(OptLevel::Speed);
     let baseline = |wasm: &[u8]| {
