@@ -12,6 +12,12 @@ fuzz_target!(|bytes: &[u8]| {
         for run in &layout.runs {
             assert!(run.start + run.len <= data.len() as u64, "a run outside of the data: {run:?}");
         }
-        assert_eq!(layout.segments.len(), module.info.data.len());
+        for copied in &layout.copied {
+            assert!(copied.index.index() < module.data.len(), "no such segment: {copied:?}");
+            assert!(
+                copied.start + copied.len <= data.len() as u64,
+                "outside of the data: {copied:?}"
+            );
+        }
     }
 });
