@@ -37,7 +37,8 @@ const ENTRIES: usize = 8;
 /// small functions that many modules have, and reading takes as long as compiling a few of them.
 const BYTES_PER_FUNCTION: u64 = 1 << 20;
 
-/// How many functions they may have together: collecting so many takes some milliseconds.
+/// How many functions they may have together, but for those of modules of the same name: collecting so many takes some
+/// milliseconds.
 const FUNCTIONS: usize = 1 << 17;
 
 /// Functions that were compiled before.
@@ -127,8 +128,11 @@ impl Index {
             if hashes.is_empty() {
                 continue;
             }
-            if index.entries.len() == ENTRIES || index.functions.len() + hashes.len() > FUNCTIONS {
+            if index.entries.len() == ENTRIES {
                 break;
+            }
+            if !is_namesake && index.functions.len() + hashes.len() > FUNCTIONS {
+                continue;
             }
             for (record, input) in hashes {
                 index.functions.entry(input).or_insert((index.entries.len(), record));
