@@ -87,8 +87,11 @@ impl Inlining {
         frontend: &mut FunctionBuilderContext,
         context: &mut Context,
     ) -> Result<(), String> {
+        let caller = env.module.defined_func(position);
         let end = env.module.bodies.last().map_or(0, |body| body.range().end);
-        if context.func.dfg.ext_funcs.is_empty() || end > MAX_MODULE {
+        let candidate = |func| candidate(env.module, caller, &context.func, func).is_some();
+        // Most functions end here, before anything is found out about their loops.
+        if end > MAX_MODULE || !context.func.dfg.ext_funcs.keys().any(candidate) {
             return Ok(());
         }
         if self.callees.len() > MAX_KEPT {
@@ -100,7 +103,7 @@ impl Inlining {
             env,
             frontend,
             callees: &mut self.callees,
-            caller: env.module.defined_func(position),
+            caller,
             eligible,
             sites: &mut sites,
             budget: MAX_GROWTH,
@@ -190,24 +193,8 @@ struct Inliner<'a> {
 }
 
 impl Inliner<'_> {
-    /// The function of the module that a reference to a function is one to, unless it is imported or the caller itself.
-    fn callee(&self, caller: &ir::Function, func: FuncRef) -> Option<FuncIndex> {
-        let ExternalName::User(name) = caller.dfg.ext_funcs[func].name else { return None };
-        let &UserExternalName { namespace: 0, index } =
-            caller.params.user_named_funcs().get(name)?
-        else {
-            return None;
-        };
-        let callee = FuncIndex(index);
-        let imported = self.env.module.info.is_imported_func(callee);
-        (!imported && callee != self.caller).then_some(callee)
-    }
-
     /// The callee's CLIF, when it may be inlined.
     fn translate(&mut self, position: usize) -> Option<ir::Function> {
-        if !takes_frame(self.env.module, position) {
-            return None;
-        }
         let mut func = ir::Function::new();
         let form = Form::Whole(Tier::Optimised);
         let result = translate::translate(self.env, position, form, self.frontend, &mut func);
@@ -236,11 +223,12 @@ impl Inline for Inliner<'_> {
         if self.eligible.as_ref().is_some_and(|calls| !calls.contains(call)) {
             return InlineCommand::KeepCall;
         }
-        let Some(callee) = self.callee(caller, callee) else { return InlineCommand::KeepCall };
-        let position = callee.index() - self.env.module.info.num_imported_funcs as usize;
-        let range = self.env.module.bodies[position].range();
-        let size = range.end - range.start;
-        if size > MAX_BODY.min(self.budget) {
+        let Some((callee, position)) = candidate(self.env.module, self.caller, caller, callee)
+        else {
+            return InlineCommand::KeepCall;
+        };
+        let size = body_size(self.env.module, position);
+        if size > self.budget {
             return InlineCommand::KeepCall;
         }
         if !self.callees.contains_key(&callee) {
@@ -257,6 +245,30 @@ impl Inline for Inliner<'_> {
             None => InlineCommand::KeepCall,
         }
     }
+}
+
+/// The function that a reference in the code of `caller` is one to, with the position of its body, when that lets it be inlined.
+fn candidate(
+    module: &ParsedModule<'_>,
+    caller: FuncIndex,
+    code: &ir::Function,
+    func: FuncRef,
+) -> Option<(FuncIndex, usize)> {
+    let ExternalName::User(name) = code.dfg.ext_funcs[func].name else { return None };
+    let &UserExternalName { namespace: 0, index } = code.params.user_named_funcs().get(name)?
+    else {
+        return None;
+    };
+    let callee = FuncIndex(index);
+    let position = callee.index().checked_sub(module.info.num_imported_funcs as usize)?;
+    let small = body_size(module, position) <= MAX_BODY;
+    (callee != caller && small && takes_frame(module, position)).then_some((callee, position))
+}
+
+/// Bytes of the body at a position.
+fn body_size(module: &ParsedModule<'_>, position: usize) -> u64 {
+    let range = module.bodies[position].range();
+    range.end - range.start
 }
 
 /// The calls inside of loops; nothing when the function has no loops, where all count. What stands outside of loops is run
