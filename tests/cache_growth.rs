@@ -233,6 +233,41 @@ fn killing_runs_at_any_moment_damages_nothing() {
     assert_eq!(files.filter(|path| path.extension().is_some_and(|it| it == "tmp")).count(), 0);
 }
 
+#[test]
+fn a_run_that_only_a_signal_ends_leaves_what_it_compiled() {
+    let text = r#"(module (func $code (param i32) (result i32) local.get 0)
+        (func (export "for ever") (drop (call $code (i32.const 1))) (loop $again (br $again)))
+        (func (export "once") (result i32) (call $code (i32.const 5)) (call $two) (i32.add))
+        (func $two (result i32) i32.const 2))"#;
+    let world = World::with("m.wat", text);
+    let entry = || {
+        let files = fs::read_dir(world.cache()).ok()?.map(|file| file.unwrap().path());
+        files.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "image"))
+    };
+    let run_for_ever = || {
+        let mut command = Command::new(harness::wrun());
+        command.args(["--compile", "lazy", "m.wat", "--invoke", "for ever"]);
+        command.current_dir(world.path("")).env("WRUN_CACHE_DIR", world.cache());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("it starts")
+    };
+    let mut child = run_for_ever();
+    let late = Instant::now() + Duration::from_secs(60);
+    while entry().is_none() {
+        assert!(Instant::now() < late, "nothing is kept while it runs");
+        thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    is_whole(&world);
+    assert_eq!(present(&world), [0, 1].into());
+    // A run that begins with an entry keeps what it adds, too.
+    let once = ["-v", "--compile", "lazy", "m.wat", "--invoke", "once"];
+    let outcome = world.wrun(once).run().exits(0).stdout_is("7\n");
+    outcome.stderr_has("found in the cache").stderr_has("added to an image");
+    assert_eq!(present(&world), [0, 1, 2, 3].into());
+}
+
 /// A number from 0 to 1.
 fn random() -> f64 {
     RandomState::new().hash_one(0) as f64 / u64::MAX as f64

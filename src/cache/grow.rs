@@ -1,4 +1,5 @@
-//! Growing an entry: when a run ends, what it compiled is added to the entry of its module, for the next run.
+//! Growing an entry: what a run compiles is added to the entry of its module, for the next run: when the run ends, and while
+//! it lasts, since there are programs that only a signal ends.
 //!
 //! Several processes may run a module at once, and each adds what it has compiled to the entry as it is by then, not as it
 //! found it. Nobody waits for another: an image is made from the entry, and takes its place only if that is still the same
@@ -6,18 +7,29 @@
 //! after [`ATTEMPTS`]; its next run makes up for it.
 
 use std::{
-    cell::RefCell,
     fs::File,
     io::{self, Read},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    thread,
+    time::{Duration, Instant},
 };
 
 use wrun::Module;
+use wrun_module::Tier;
 
-use super::{Cache, Key, folder::Refusal, known::Known, store};
+use super::{
+    Cache, Key,
+    folder::{Folder, Refusal},
+    known::Known,
+    store,
+};
 
 /// How often it is tried to put an image in place of the entry that it was made from.
 const ATTEMPTS: usize = 8;
+
+/// When what was compiled is kept first in a run that lasts; then after twice the time, and so on: programs compile most at
+/// their start.
+const FIRST_KEPT_AFTER: Duration = Duration::from_secs(2);
 
 /// A module whose functions are compiled as they are called.
 #[derive(Debug)]
@@ -26,15 +38,23 @@ struct Growing {
     /// What the user calls it.
     name: String,
     module: Module,
-    /// The entry that it was loaded from, if there was one.
-    loaded: Option<File>,
+    /// The entry whose functions the module has: that which it was loaded from, or that which was made of it, if there is one.
+    entry: Option<File>,
+    /// How often functions had been compiled when they were kept last.
+    kept: usize,
     /// Where functions were looked for before they were compiled.
     known: Arc<Known>,
 }
 
 /// The modules of a run whose entries grow.
-#[derive(Debug, Default)]
-pub(super) struct List(RefCell<Vec<Growing>>);
+#[derive(Debug)]
+pub(super) struct Keeper {
+    folder: Arc<Folder>,
+    /// Bytes that all entries may have together.
+    bound: u64,
+    modules: Mutex<Vec<Growing>>,
+    thread: OnceLock<()>,
+}
 
 impl Cache {
     /// Notes that functions of `module` may be compiled in this run, to be kept by [`grow`](Self::grow). `loaded` is the
@@ -49,26 +69,67 @@ impl Cache {
     ) {
         if module.is_lazy() {
             let (name, module) = (name.to_owned(), module.clone());
-            self.growing.0.borrow_mut().push(Growing { key, name, module, loaded, known });
+            let is_new = loaded.is_none();
+            let growing = Growing { key, name, module, entry: loaded, kept: 0, known };
+            self.growing.modules().push(growing);
+            if is_new {
+                self.growing.keep_while_running();
+            }
         }
     }
 
-    /// Keeps what was compiled in this run.
+    /// Keeps what was compiled in this run, which is at its end.
     pub(crate) fn grow(&self) {
-        for growing in self.growing.0.take() {
+        for mut growing in self.growing.modules().drain(..) {
             growing.module.end_background_work();
-            if growing.loaded.is_some() && growing.module.compiled_functions().is_empty() {
-                continue;
-            }
-            tracing::debug!(reused = growing.known.found(), "functions of other modules");
-            let start = std::time::Instant::now();
-            let grown = (0..ATTEMPTS).any(|_| self.try_to_grow(&growing));
-            tracing::debug!(elapsed = ?start.elapsed(), grown, "what was compiled is kept");
+            self.growing.keep(&mut growing);
         }
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(folder: Arc<Folder>, bound: u64) -> Arc<Self> {
+        Arc::new(Self { folder, bound, modules: Mutex::default(), thread: OnceLock::new() })
+    }
+
+    fn modules(&self) -> MutexGuard<'_, Vec<Growing>> {
+        self.modules.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Keeps what is compiled from time to time from now on: something will be.
+    pub(super) fn keep_while_running(self: &Arc<Self>) {
+        self.thread.get_or_init(|| {
+            let keeper = self.clone();
+            let builder = thread::Builder::new().name("wrun-keep".to_owned());
+            // Without the thread it is kept at the end.
+            let _ = builder.spawn(move || {
+                let mut pause = FIRST_KEPT_AFTER;
+                loop {
+                    thread::sleep(pause);
+                    keeper.modules().iter_mut().for_each(|growing| keeper.keep(growing));
+                    pause *= 2;
+                }
+            });
+        });
+    }
+
+    /// Keeps what was compiled of a module since it was kept last.
+    fn keep(&self, growing: &mut Growing) {
+        // One that is optimised counts once more.
+        let count = |(_, tier, _)| if tier == Tier::Optimised { 2 } else { 1 };
+        let compiled = growing.module.compiled_functions().into_iter().map(count).sum();
+        if compiled == growing.kept && growing.entry.is_some() {
+            return;
+        }
+        tracing::debug!(reused = growing.known.found(), "functions of other modules");
+        let start = Instant::now();
+        let grown = (0..ATTEMPTS).any(|_| self.try_to_grow(growing));
+        growing.kept = compiled;
+        tracing::debug!(elapsed = ?start.elapsed(), grown, "what was compiled is kept");
     }
 
     /// Puts an image with what was compiled in place of the entry. False when somebody else did in the meantime.
-    fn try_to_grow(&self, growing: &Growing) -> bool {
+    fn try_to_grow(&self, growing: &mut Growing) -> bool {
         let there = match self.folder.open_file(&growing.key.entry()) {
             Ok(there) => Some(there),
             Err(Refusal::Unusable(error)) if error.kind() == io::ErrorKind::NotFound => None,
@@ -79,8 +140,8 @@ impl Cache {
             }
         };
         // While both are open no other file has their numbers.
-        let known = match (&there, &growing.loaded) {
-            (Some(there), Some(loaded)) => store::is_same(there, loaded),
+        let known = match (&there, &growing.entry) {
+            (Some(there), Some(own)) => store::is_same(there, own),
             _ => there.is_none(),
         };
         let own = || growing.module.grown_image(None);
@@ -103,12 +164,16 @@ impl Cache {
         };
         let Growing { key, name, .. } = growing;
         match store::replace(&self.folder, self.bound, *key, &image, name, there.as_ref()) {
-            Ok(Some(_)) => {
+            Ok(Some(file)) => {
                 tracing::debug!(
                     name = growing.key.entry(),
                     bytes = image.len(),
                     "kept in the cache"
                 );
+                // It has more than the module when others have added to it.
+                if known {
+                    growing.entry = Some(file);
+                }
                 true
             }
             Ok(None) => false,

@@ -54,7 +54,7 @@ pub(crate) struct Cache {
     bound: u64,
     /// Whether the user has been told that something in the folder cannot be trusted; once is enough.
     warned: Cell<bool>,
-    growing: grow::List,
+    growing: Arc<grow::Keeper>,
 }
 
 impl Cache {
@@ -65,9 +65,9 @@ impl Cache {
         let code = CodeId::new(&engine.compile_key()?)?;
         match Folder::open_or_create(&location) {
             Ok(folder) => {
-                let (warned, growing) = (Cell::new(false), grow::List::default());
-                let folder = Arc::new(folder);
-                Some(Self { folder, code, bound: args.bound(), warned, growing })
+                let (folder, bound) = (Arc::new(folder), args.bound());
+                let growing = grow::Keeper::new(folder.clone(), bound);
+                Some(Self { folder, code, bound, warned: Cell::new(false), growing })
             }
             Err(Refusal::Unusable(error)) => {
                 tracing::debug!(folder = %location.path.display(), %error, "no cache");
@@ -118,8 +118,9 @@ impl Cache {
         mut file: File,
         key: Key,
     ) -> impl FnOnce() -> wrun::Result<Vec<u8>> + Send + 'static {
-        let code = self.code;
+        let (code, growing) = (self.code, self.growing.clone());
         move || {
+            growing.keep_while_running();
             let mut bytes = Vec::new();
             file.rewind()?;
             file.read_to_end(&mut bytes)?;
@@ -203,19 +204,20 @@ fn note_use(entry: &File) {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, fs, fs::File};
+    use std::{cell::Cell, fs, fs::File, sync::Arc};
 
     use super::{Cache, CodeId, folder::Folder, grow, key::Hash};
 
     #[test]
     fn what_is_missing_comes_from_the_module_that_the_entry_is_of_or_from_none() {
         let base = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(base.path()).unwrap());
         let cache = Cache {
-            folder: Folder::open(base.path()).unwrap().into(),
+            folder: folder.clone(),
             code: CodeId::of_bytes(b"this one"),
             bound: 0,
             warned: Cell::new(false),
-            growing: grow::List::default(),
+            growing: grow::Keeper::new(folder, 0),
         };
         let path = base.path().join("module");
         fs::write(&path, "first").unwrap();
