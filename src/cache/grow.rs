@@ -15,7 +15,6 @@ use std::{
 };
 
 use wrun::Module;
-use wrun_module::Tier;
 
 use super::{
     Cache, Key,
@@ -40,7 +39,7 @@ struct Growing {
     module: Module,
     /// The entry whose functions the module has: that which it was loaded from, or that which was made of it, if there is one.
     entry: Option<File>,
-    /// How often functions had been compiled when they were kept last.
+    /// How much had been compiled when it was kept last.
     kept: usize,
     /// Where functions were looked for before they were compiled.
     known: Arc<Known>,
@@ -115,9 +114,7 @@ impl Keeper {
 
     /// Keeps what was compiled of a module since it was kept last.
     fn keep(&self, growing: &mut Growing) {
-        // One that is optimised counts once more.
-        let count = |(_, tier, _)| if tier == Tier::Optimised { 2 } else { 1 };
-        let compiled = growing.module.compiled_functions().into_iter().map(count).sum();
+        let compiled = growing.module.num_compiled_functions();
         if compiled == growing.kept && growing.entry.is_some() {
             return;
         }

@@ -186,6 +186,13 @@ impl Module {
         self.0.code.lazy().map(|lazy| lazy.compiled()).unwrap_or_default()
     }
 
+    /// How much there is in [`compiled_functions`](Self::compiled_functions), for less than making them: a number that has grown when
+    /// there is more.
+    #[doc(hidden)]
+    pub fn num_compiled_functions(&self) -> usize {
+        self.0.code.lazy().map_or(0, |lazy| lazy.num_compiled())
+    }
+
     /// Leaves functions alone that nobody has called: the program has ended. What is under way is finished.
     #[doc(hidden)]
     pub fn end_background_work(&self) {

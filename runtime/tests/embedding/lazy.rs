@@ -62,6 +62,7 @@ fn what_was_compiled_is_what_the_compiler_made() {
     let (mut store, instance) = instance(&module);
     instance.get_typed_func::<(), ()>(&store, "a").unwrap().call(&mut store, ()).unwrap();
     let funcs = module.compiled_functions();
+    assert_eq!(module.num_compiled_functions(), funcs.len(), "none is optimised");
     assert!(funcs.iter().all(|(_, tier, func)| *tier == Tier::Baseline && !func.code.is_empty()));
     let calls: Vec<_> = funcs.iter().flat_map(|func| &func.2.calls).collect();
     assert_eq!(calls.iter().map(|call| call.callee).collect::<Vec<_>>(), [1]);

@@ -188,19 +188,28 @@ impl LazyCode {
 
     /// The functions that were compiled and called, each in its best form.
     pub(crate) fn compiled(&self) -> Vec<(u32, Tier, CompiledFunc)> {
-        let shared = self.lock();
-        let best = self.records.iter().filter(|record| match record.kind {
-            Kind::Function(_) => {
-                shared.progress.code(record.position as usize) == Some(record.start)
-            }
-            Kind::Loop => false,
-        });
-        let with_code = best.map(|record| {
+        let with_code = |(record, tier): (&Record, Tier)| {
             let code = self.region.code(record.start, record.len);
-            let Kind::Function(tier) = record.kind else { unreachable!("filtered above") };
             (record.position, tier, CompiledFunc { code, ..record.func.clone() })
-        });
-        with_code.collect()
+        };
+        self.best(&self.lock()).map(with_code).collect()
+    }
+
+    /// How much there is in [`compiled`](Self::compiled): functions, and once more those that are optimised. It only grows.
+    pub(crate) fn num_compiled(&self) -> usize {
+        let weight = |(_, tier)| if tier == Tier::Optimised { 2 } else { 1 };
+        self.best(&self.lock()).map(weight).sum()
+    }
+
+    /// The best form of each function that was compiled and called.
+    fn best<'s>(&'s self, shared: &'s Shared) -> impl Iterator<Item = (&'s Record, Tier)> {
+        self.records.iter().filter_map(|record| match record.kind {
+            Kind::Function(tier) => {
+                let best = shared.progress.code(record.position as usize);
+                (best == Some(record.start)).then_some((record, tier))
+            }
+            Kind::Loop => None,
+        })
     }
 
     /// The compiler.
