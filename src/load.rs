@@ -88,7 +88,7 @@ fn find(
     Some(module)
 }
 
-/// Compiles a module and keeps it; where it is compiled as it runs, it is kept at its end.
+/// Compiles a module and keeps it; where it is compiled as it runs, so much of it as was compiled is kept from time to time.
 fn compile(
     engine: &Engine,
     cache: &Cache,
