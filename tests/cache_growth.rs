@@ -127,6 +127,17 @@ fn how_a_run_ends_does_not_matter() {
 }
 
 #[test]
+fn traps_show_lines_wherever_the_code_is_from() {
+    // All of its functions are optimised at once, so that none is missing after the first run.
+    let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/abort_trap.wasm");
+    let world = World::with("m.wasm", fs::read(guest).expect("a guest"));
+    for known in ["added to an image", "found in the cache", "found in the cache"] {
+        let outcome = world.wrun(["-v", "--compile", "lazy", "m.wasm"]).run().exits(134);
+        outcome.stderr_has(known).stderr_has("abort_trap.c:");
+    }
+}
+
+#[test]
 fn a_damaged_entry_is_replaced() {
     let world = world();
     adds(&world, 0, true);

@@ -87,6 +87,7 @@ impl CraneliftCompiler {
                 code_section_offset: module.code_section_offset,
                 uses_heap: linked.uses_heap || !functions && may_use_heap(&module.info),
                 partial: !functions,
+                lacks_dwarf: !functions && !dwarf(module).is_empty(),
             };
             let names = module.func_names.iter().map(|&(func, name)| (func.0, name));
             // Without functions an image is always used together with its module, which has the DWARF.
@@ -176,7 +177,8 @@ impl Compiler for CraneliftCompiler {
         let linked = assemble::assemble(&*self.isa, &image, base, additions)?;
         let carried = image.carried(base).map(|(name, bytes)| (name, bytes.into())).collect();
         let data = image.data();
-        let metadata = Metadata { partial: linked.is_partial(), ..image.metadata };
+        let partial = linked.is_partial() || image.metadata.lacks_dwarf;
+        let metadata = Metadata { partial, ..image.metadata };
         self.image(linked, &metadata, &base[data], carried)
     }
 

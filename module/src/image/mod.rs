@@ -95,4 +95,6 @@ pub struct Metadata {
     pub uses_heap: bool,
     /// Whether functions may be missing: the image can only be run together with the module that it was made from.
     pub partial: bool,
+    /// Whether the module has DWARF that the image has not: then it is needed beside the image even when no function is missing.
+    pub lacks_dwarf: bool,
 }
