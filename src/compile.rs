@@ -65,7 +65,7 @@ impl CompileArgs {
             return Ok(ExitCode::SUCCESS);
         };
         let name = name.trim_matches('`');
-        let image = engine.precompile_with_known(&binary, &cache.known(name));
+        let image = engine.precompile_with_known(&binary, &cache.known(name, binary.len()));
         progress.finish();
         let image = image.map_err(failure)?;
         self.write(&image)?;

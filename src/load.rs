@@ -81,7 +81,7 @@ fn find(
     let file = cache.find(key)?;
     let entry = file.try_clone().ok()?;
     let name = name.trim_matches('`');
-    let known = Arc::new(cache.known(name));
+    let known = Arc::new(cache.known(name, 0));
     let module = load_entry(engine, file, source, known.clone());
     let module = module.inspect_err(|error| cache.discard(key, error)).ok()?;
     cache.watch(key, &module, Some(entry), name, known);
@@ -98,7 +98,7 @@ fn compile(
 ) -> Result<Module, Failure> {
     let failure = |error| diagnosis::of_error(error, name);
     let kept_as = name.trim_matches('`');
-    let known = Arc::new(cache.known(kept_as));
+    let known = Arc::new(cache.known(kept_as, binary.len()));
     if engine.config().is_lazy() {
         let module = Module::from_vec_with_known(engine, binary, known.clone()).map_err(failure)?;
         cache.watch(key, &module, None, kept_as, known);

@@ -41,6 +41,12 @@ const BYTES_PER_FUNCTION: u64 = 1 << 20;
 /// milliseconds.
 const FUNCTIONS: usize = 1 << 17;
 
+/// How many of these there are at least: collecting a thousand takes a third of a millisecond.
+const LEAST_FUNCTIONS: usize = 4_000;
+
+/// For how many bytes of a module one more of them is: a small one is compiled before many are collected.
+const BYTES_FOR_FUNCTION: usize = 64;
+
 /// Functions that were compiled before.
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -48,6 +54,8 @@ pub(crate) struct Known {
     salt: [u8; 32],
     /// What the user calls the module that is compiled.
     name: String,
+    /// How many functions of modules of other names are collected.
+    others: usize,
     index: OnceLock<Index>,
     found: AtomicUsize,
 }
@@ -71,12 +79,14 @@ struct Entry {
 }
 
 impl Cache {
-    /// The functions of the entries that were used last, for a module that the user calls `name`.
-    pub(crate) fn known(&self, name: &str) -> Known {
+    /// The functions of the entries that were used last, for a module that the user calls `name`, of which so many bytes are to be
+    /// compiled; 0 when that is not known.
+    pub(crate) fn known(&self, name: &str, bytes: usize) -> Known {
         Known {
             folder: self.folder.clone(),
             salt: self.code.salt(),
             name: name.to_owned(),
+            others: (bytes / BYTES_FOR_FUNCTION).clamp(LEAST_FUNCTIONS, FUNCTIONS),
             index: OnceLock::new(),
             found: AtomicUsize::new(0),
         }
@@ -90,7 +100,7 @@ impl Known {
     }
 
     fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::collect(&self.folder, &self.name))
+        self.index.get_or_init(|| Index::collect(&self.folder, &self.name, self.others))
     }
 }
 
@@ -119,7 +129,7 @@ impl KnownFunctions for Known {
 }
 
 impl Index {
-    fn collect(folder: &Folder, name: &str) -> Self {
+    fn collect(folder: &Folder, name: &str, others: usize) -> Self {
         let start = Instant::now();
         let mut index = Self::default();
         for (is_namesake, sweep::Entry { key, len, .. }) in by_likelihood(folder, name) {
@@ -131,7 +141,7 @@ impl Index {
             if index.entries.len() == ENTRIES {
                 break;
             }
-            if !is_namesake && index.functions.len() + hashes.len() > FUNCTIONS {
+            if !is_namesake && index.functions.len() + hashes.len() > others {
                 continue;
             }
             for (record, input) in hashes {
