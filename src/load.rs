@@ -82,6 +82,11 @@ fn find(
     let entry = file.try_clone().ok()?;
     let name = name.trim_matches('`');
     let known = Arc::new(cache.known(name, 0));
+    let keep = cache.keeping();
+    let source = move || {
+        keep();
+        source()
+    };
     let module = load_entry(engine, file, source, known.clone());
     let module = module.inspect_err(|error| cache.discard(key, error)).ok()?;
     cache.watch(key, &module, Some(entry), name, known);

@@ -249,20 +249,22 @@ fn a_run_that_only_a_signal_ends_leaves_what_it_compiled() {
     let text = r#"(module (func $code (param i32) (result i32) local.get 0)
         (func (export "for ever") (drop (call $code (i32.const 1))) (loop $again (br $again)))
         (func (export "once") (result i32) (call $code (i32.const 5)) (call $two) (i32.add))
-        (func $two (result i32) i32.const 2))"#;
+        (func $two (result i32) i32.const 2)
+        (func (export "more") (drop (call $code (call $three))) (loop $again (br $again)))
+        (func $three (result i32) i32.const 3))"#;
     let world = World::with("m.wat", text);
     let entry = || {
         let files = fs::read_dir(world.cache()).ok()?.map(|file| file.unwrap().path());
         files.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "image"))
     };
-    let run_for_ever = || {
+    let start = |export: &str| {
         let mut command = Command::new(harness::wrun());
-        command.args(["--compile", "lazy", "m.wat", "--invoke", "for ever"]);
+        command.args(["--compile", "lazy", "m.wat", "--invoke", export]);
         command.current_dir(world.path("")).env("WRUN_CACHE_DIR", world.cache());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().expect("it starts")
     };
-    let mut child = run_for_ever();
+    let mut child = start("for ever");
     let late = Instant::now() + Duration::from_secs(60);
     while entry().is_none() {
         assert!(Instant::now() < late, "nothing is kept while it runs");
@@ -272,11 +274,21 @@ fn a_run_that_only_a_signal_ends_leaves_what_it_compiled() {
     child.wait().unwrap();
     is_whole(&world);
     assert_eq!(present(&world), [0, 1].into());
-    // A run that begins with an entry keeps what it adds, too.
+    // So does a run that begins with an entry.
+    let mut child = start("more");
+    while present(&world).len() < 4 {
+        assert!(Instant::now() < late, "what is added to an entry is not kept");
+        thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    is_whole(&world);
+    assert_eq!(present(&world), [0, 1, 4, 5].into());
+    // And one that ends by itself.
     let once = ["-v", "--compile", "lazy", "m.wat", "--invoke", "once"];
     let outcome = world.wrun(once).run().exits(0).stdout_is("7\n");
     outcome.stderr_has("found in the cache").stderr_has("added to an image");
-    assert_eq!(present(&world), [0, 1, 2, 3].into());
+    assert_eq!(present(&world), [0, 1, 2, 3, 4, 5].into());
 }
 
 /// A number from 0 to 1.

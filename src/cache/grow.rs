@@ -77,6 +77,12 @@ impl Cache {
         }
     }
 
+    /// What keeps the functions of watched modules from time to time once it is called, which is when one has to be compiled.
+    pub(crate) fn keeping(&self) -> impl FnOnce() + Send + 'static {
+        let keeper = self.growing.clone();
+        move || keeper.keep_while_running()
+    }
+
     /// Keeps what was compiled in this run, which is at its end.
     pub(crate) fn grow(&self) {
         for mut growing in self.growing.modules().drain(..) {
@@ -96,7 +102,7 @@ impl Keeper {
     }
 
     /// Keeps what is compiled from time to time from now on: something will be.
-    pub(super) fn keep_while_running(self: &Arc<Self>) {
+    fn keep_while_running(self: &Arc<Self>) {
         self.thread.get_or_init(|| {
             let keeper = self.clone();
             let builder = thread::Builder::new().name("wrun-keep".to_owned());

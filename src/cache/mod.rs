@@ -118,9 +118,8 @@ impl Cache {
         mut file: File,
         key: Key,
     ) -> impl FnOnce() -> wrun::Result<Vec<u8>> + Send + 'static {
-        let (code, growing) = (self.code, self.growing.clone());
+        let code = self.code;
         move || {
-            growing.keep_while_running();
             let mut bytes = Vec::new();
             file.rewind()?;
             file.read_to_end(&mut bytes)?;
