@@ -20,6 +20,7 @@ use wrun_module::{
 
 use crate::{
     abi::Abi,
+    direct,
     env::ModuleEnv,
     func::{Failure, compiled_func},
     inline::Inlining,
@@ -110,6 +111,7 @@ pub(crate) struct Worker {
     frontend: FunctionBuilderContext,
     control: ControlPlane,
     inlining: Inlining,
+    code: direct::Code,
     times: Times,
 }
 
@@ -171,6 +173,7 @@ impl Worker {
             frontend: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
             inlining: Inlining::default(),
+            code: direct::Code::default(),
             times: Times::default(),
         }
     }
@@ -193,6 +196,22 @@ impl Worker {
     ) -> Result<CompiledFunc, Failure> {
         let uses_heap = self.translate(isa, env, position, form)?;
         Ok(CompiledFunc { uses_heap, ..self.generate(isa)? })
+    }
+
+    /// Compiles the function at a position for the baseline tier, without Cranelift if that is possible.
+    pub(crate) fn baseline(
+        &mut self,
+        support: Option<direct::Support>,
+        isa: &dyn TargetIsa,
+        env: &ModuleEnv<'_>,
+        position: usize,
+    ) -> Result<CompiledFunc, Failure> {
+        let func = support
+            .and_then(|support| direct::compile(support, isa, env, position, &mut self.code));
+        match func {
+            Some(func) => Ok(func),
+            None => self.function(isa, env, position, Form::Whole(Tier::Baseline)),
+        }
     }
 
     /// Has the optimised function at a position from those that are known, or compiles it.

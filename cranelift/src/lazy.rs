@@ -14,6 +14,7 @@ use wrun_module::{
 
 use crate::{
     compile::{Worker, explain},
+    direct,
     env::ModuleEnv,
     link::placement,
     reuse, target,
@@ -34,6 +35,8 @@ self_cell!(
 pub(crate) struct LazyFunctions {
     optimised: OwnedTargetIsa,
     baseline: OwnedTargetIsa,
+    /// How code of the baseline tier is written without Cranelift.
+    direct: Option<direct::Support>,
     surroundings: Surroundings,
     reuse: Option<Reuse>,
     /// Those that no thread uses at the moment: their allocations are used again.
@@ -73,7 +76,8 @@ impl LazyFunctions {
             let optimised = reuse::compiler_hash(salt, &*isa);
             Reuse { optimised, baseline: hashes, search: Search::default(), known }
         });
-        Self { optimised: isa, baseline, surroundings, reuse, workers: Mutex::default() }
+        let direct = direct::Support::new(&*baseline);
+        Self { optimised: isa, baseline, direct, surroundings, reuse, workers: Mutex::default() }
     }
 
     fn isa(&self, tier: Tier) -> &dyn TargetIsa {
@@ -127,7 +131,7 @@ impl FunctionCompiler for LazyFunctions {
         let reuse = self.reuse.as_ref();
         let func = self.with_worker(|worker| match tier {
             Tier::Optimised => worker.optimised(isa, env, position, reuse.map(Reuse::optimised)),
-            Tier::Baseline => worker.function(isa, env, position, Form::Whole(tier)),
+            Tier::Baseline => worker.baseline(self.direct, isa, env, position),
         });
         let func = func.map_err(|failure| explain(env.module, position, failure))?;
         Ok(match (tier, reuse) {

@@ -4,6 +4,7 @@
 //!
 //! - `translate` turns each function body into Cranelift's intermediate code, an instruction family a file; what it
 //!   may know of the module is its `ModuleEnv`, how functions call one another says `abi`;
+//! - `direct` is the short way for functions that are wanted soon: from the body to machine code in one pass;
 //! - `inline` puts small functions where they are called;
 //! - `compile` runs that and Cranelift over all functions in parallel, and keeps of each a `CompiledFunc`;
 //! - `trampoline` adds the functions that dynamic calls go through;
@@ -15,6 +16,7 @@ mod abi;
 mod assemble;
 mod compile;
 mod compiler;
+mod direct;
 mod env;
 mod func;
 mod inline;

@@ -1,5 +1,5 @@
-//! Random valid modules, compiled without and with optimisation, compiled as they run and left for better code in the middle
-//! of loops, and run with a collection of garbage at every allocation: all must do the same.
+//! Random valid modules, compiled without and with optimisation, compiled as they run, with and without being left for better
+//! code in the middle of loops, and run with a collection of garbage at every allocation: all must do the same.
 //!
 //! Each exported function is called once, with zeros. Results, traps, memory and globals are compared. The modules import
 //! nothing, end by themselves (they count down), and leave no choice of NaN.
@@ -129,18 +129,20 @@ fuzz_target!(|bytes: &[u8]| {
     config.max_memories = 2;
     config.max_memory32_bytes = 1 << 24;
     config.bulk_memory_enabled = true;
-    config.reference_types_enabled = true;
-    config.simd_enabled = true;
-    config.exceptions_enabled = true;
+    // With everything on, next to no function is one that is written without Cranelift.
+    let everything = input.arbitrary().unwrap_or(true);
+    config.reference_types_enabled = everything;
+    config.simd_enabled = everything;
+    config.exceptions_enabled = everything;
     config.extended_const_enabled = true;
-    config.gc_enabled = true;
+    config.gc_enabled = everything;
     config.custom_descriptors_enabled = false;
-    config.memory64_enabled = true;
+    config.memory64_enabled = everything;
     config.max_memory64_bytes = 1 << 24;
     config.multi_value_enabled = true;
     config.relaxed_simd_enabled = false;
     config.shared_everything_threads_enabled = false;
-    config.tail_call_enabled = true;
+    config.tail_call_enabled = everything;
     config.threads_enabled = false;
     config.compact_imports_enabled = false;
     config.custom_page_sizes_enabled = false;
@@ -157,7 +159,8 @@ fuzz_target!(|bytes: &[u8]| {
     let moving = observe(&engine(OptLevel::Speed, MemoryStyle::Reserved, true), &bytes);
     let left = observe(&tiers(0, true), &bytes);
     let left_later = observe(&tiers(3, false), &bytes);
-    for other in [fast, checked, moving, left, left_later] {
+    let never_left = observe(&tiers(u32::MAX / 2, false), &bytes);
+    for other in [fast, checked, moving, left, left_later, never_left] {
         if let (Some(plain), Some(other)) = (&plain, other) {
             assert_eq!(plain, &other);
         }

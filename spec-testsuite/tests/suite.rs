@@ -13,7 +13,7 @@ use wrun_runtime::{Config, Engine, LazyOptions, MemoryStyle, Module, OptLevel, R
 use wrun_wast::{Options, ScriptReport, run_script};
 
 /// How the engine is set up for a trial.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Configuration {
     /// As it is without options.
     Default,
@@ -29,10 +29,14 @@ enum Configuration {
     Stress,
     /// Functions are compiled when they are called, and again after a few calls.
     Lazy,
+    /// Functions are compiled when they are called, and stay as they are: in code of the baseline tier.
+    Baseline,
+    /// As `Baseline`, the same on every machine, which is code that Cranelift makes.
+    BaselineDeterministic,
 }
 
 impl Configuration {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Default,
         Self::Opt0,
         Self::RoundTrip,
@@ -40,6 +44,8 @@ impl Configuration {
         Self::Deterministic,
         Self::Stress,
         Self::Lazy,
+        Self::Baseline,
+        Self::BaselineDeterministic,
     ];
 
     fn name(self) -> &'static str {
@@ -51,6 +57,8 @@ impl Configuration {
             Self::Deterministic => "deterministic",
             Self::Stress => "stress",
             Self::Lazy => "lazy",
+            Self::Baseline => "baseline",
+            Self::BaselineDeterministic => "baseline-deterministic",
         }
     }
 
@@ -77,6 +85,13 @@ impl Configuration {
                 (lazy.hot_after, lazy.patience) = (2, 2);
                 lazy.background = false;
                 config.lazy(Some(lazy));
+            }
+            Self::Baseline | Self::BaselineDeterministic => {
+                let mut lazy = LazyOptions::default();
+                lazy.first_tier = Some(Tier::Baseline);
+                lazy.hot_after = u32::MAX >> 1;
+                config.lazy(Some(lazy));
+                config.deterministic(self == Self::BaselineDeterministic);
             }
             Self::Default | Self::RoundTrip => {}
         }

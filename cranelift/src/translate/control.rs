@@ -62,9 +62,11 @@ impl<'m> FuncTranslator<'_, 'm> {
             (ElseEdge::ToExit(branch), Some(exit))
         } else {
             let otherwise = self.builder.create_block();
+            // Settling them takes instructions, which come in front of the branch.
+            let values: Box<[Value]> = self.peek_all(params.len()).into();
             self.ins().brif(condition, then, &[], otherwise, &[]);
             self.builder.seal_block(otherwise);
-            (ElseEdge::ToBlock(otherwise, self.peek_all(params.len()).into()), None)
+            (ElseEdge::ToBlock(otherwise, values), None)
         };
         self.builder.seal_block(then);
         self.carry_addresses(then);
