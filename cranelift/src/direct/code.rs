@@ -234,11 +234,26 @@ impl Code {
     }
 
     pub(super) fn jump(&mut self, to: Label) {
+        if let Some(distance) = self.short_distance(to) {
+            self.put1(0xeb);
+            return self.put1(distance as u8);
+        }
         self.put1(0xe9);
         self.distance(to, None);
     }
 
+    /// The distance back to a label from behind a jump of two bytes, when that reaches so far.
+    fn short_distance(&self, to: Label) -> Option<i8> {
+        let target = self.labels[to.0 as usize];
+        (target != UNBOUND).then_some(())?;
+        i8::try_from(i64::from(target) - i64::from(self.offset() + 2)).ok()
+    }
+
     pub(super) fn jump_if(&mut self, condition: Condition, to: Label) {
+        if let Some(distance) = self.short_distance(to) {
+            self.put1(0x70 | condition as u8);
+            return self.put1(distance as u8);
+        }
         self.put1(0x0f);
         self.put1(0x80 | condition as u8);
         self.distance(to, None);

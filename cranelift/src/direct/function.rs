@@ -40,6 +40,8 @@ pub(super) struct Frame {
     pub(super) locals_size: u32,
     /// Bytes for arguments of calls.
     pub(super) arguments: u32,
+    /// Where its size is to be written.
+    sizes: Vec<u32>,
 }
 
 /// Translates one function. What it writes goes to `code`.
@@ -192,12 +194,12 @@ impl<'a> Direct<'a> {
         Ok(())
     }
 
-    /// Writes the prologue; gives where the size of the frame is to be written.
-    pub(super) fn begin(&mut self) -> u32 {
+    /// Writes the prologue.
+    pub(super) fn begin(&mut self) {
         emit!(self.code, pushq_o, RBP);
         emit!(self.code, movq_mr, RBP, RSP);
         emit!(self.code, subq_mi_sxl, RSP, 0);
-        let size = self.code.offset() - 4;
+        self.frame.sizes.push(self.code.offset() - 4);
         self.store(Type::I64, RDI, at(RBP, CONTEXT));
         if self.convention == Convention::Native {
             self.store(Type::I64, RSI, at(RBP, CALLER_CONTEXT));
@@ -223,7 +225,6 @@ impl<'a> Direct<'a> {
             }
         }
         self.clear_locals(params);
-        size
     }
 
     /// Sets the locals behind the parameters to zero.
@@ -252,13 +253,20 @@ impl<'a> Direct<'a> {
         }
     }
 
-    /// Writes the epilogue. The results are where the convention wants them.
+    /// Writes the epilogue. The results are where the convention wants them, the stack pointer where the prologue has left it.
     pub(super) fn leave(&mut self) {
+        // Not `mov rsp, rbp`: each return would wait for the callee's to have loaded `rbp`.
+        emit!(self.code, addq_mi_sxl, RSP, 0);
+        self.frame.sizes.push(self.code.offset() - 4);
+        self.return_to_caller();
+    }
+
+    /// Returns from a frame whose stack pointer is where its frame pointer was saved.
+    pub(super) fn return_to_caller(&mut self) {
         let mut places = Places::new(self.convention);
         for local in 0..self.ty.params().len() {
             places.next(self.frame.locals[local].0);
         }
-        emit!(self.code, movq_mr, RSP, RBP);
         emit!(self.code, popq_o, RBP);
         // The callee takes back what it was passed on the stack, as the convention for tail calls has it.
         match (self.convention, places.stack_size()) {
@@ -267,8 +275,16 @@ impl<'a> Direct<'a> {
         }
     }
 
-    /// Bytes of the frame below the frame pointer.
-    pub(super) fn frame_size(&self) -> Result<u32, Abort> {
+    /// Writes how many bytes the frame has below the frame pointer, wherever that was left open.
+    pub(super) fn end(&mut self) -> Result<(), Abort> {
+        let size = self.frame_size()?;
+        for &place in &self.frame.sizes {
+            self.code.patch(place, size);
+        }
+        Ok(())
+    }
+
+    fn frame_size(&self) -> Result<u32, Abort> {
         let operands = u32::try_from(self.most_operands).map_err(|_| Abort)?;
         let size = operands.checked_mul(8).ok_or(Abort)?;
         let size = size.checked_add(self.frame.slots + self.frame.arguments).ok_or(Abort)?;

@@ -104,7 +104,7 @@ fn translate(
         return Err(Abort);
     }
     direct.declare_locals(body.get_locals_reader().map_err(|_| Abort)?)?;
-    let size = direct.begin();
+    direct.begin();
     direct.count(hot::CALL);
     let mut reader = body.get_operators_reader().map_err(|_| Abort)?;
     while !reader.eof() {
@@ -121,8 +121,7 @@ fn translate(
         }
     }
     direct.end_cold();
-    let frame_size = direct.frame_size()?;
-    direct.code.patch(size, frame_size);
+    direct.end()?;
     let pushed = UnwindInst::PushFrameRegs { offset_upward_to_caller_sp: 16 };
     let frame = UnwindInst::DefineNewFrame {
         offset_upward_to_caller_sp: 16,

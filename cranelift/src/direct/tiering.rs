@@ -161,6 +161,8 @@ impl Direct<'_> {
         };
         emit!(self.code, movq_rm, state, RSP);
         self.code.call_at(RAX.into());
-        self.leave();
+        // The state lies below the frame.
+        emit!(self.code, movq_rm, RSP, RBP);
+        self.return_to_caller();
     }
 }
