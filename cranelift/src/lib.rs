@@ -22,6 +22,7 @@ mod func;
 mod inline;
 mod lazy;
 mod link;
+mod loop_state;
 mod relaxed;
 mod reuse;
 mod target;

@@ -16,7 +16,7 @@ use super::{
     registers::{BASE, File, GPR_PARAMS, RAX, RBP, RDI, RSI, RSP, SCRATCH, XMM_PARAMS},
     tiering::Cold,
 };
-use crate::{abi::Convention, env::ModuleEnv};
+use crate::{abi::Convention, env::ModuleEnv, loop_state::StateLayout};
 
 /// Functions with more locals are left to Cranelift: what a frame holds has to be near.
 const MOST_LOCALS: u64 = 1000;
@@ -185,8 +185,8 @@ impl<'a> Direct<'a> {
             }
             types.resize(types.len() + count as usize, ty);
         }
-        let mut layout = super::tiering::StateLayout::default();
-        let offsets: Vec<u32> = types.iter().map(|ty| layout.push(*ty)).collect();
+        let mut layout = StateLayout::default();
+        let offsets: Vec<u32> = types.iter().map(|ty| layout.push(ty.bytes())).collect();
         let start = -CALLER_CONTEXT as u32 + layout.size().next_multiple_of(16);
         let place = |(ty, offset)| (ty, offset as i32 - start as i32);
         self.frame.locals = types.into_iter().zip(offsets).map(place).collect();

@@ -14,26 +14,7 @@ use super::{
     operands::{Location, Operand, Type},
     registers::{RAX, RBP, RCX, RDI, RDX, RSI, RSP, SCRATCH},
 };
-use crate::abi::Convention;
-
-/// How the state of a loop is laid out: one value behind the other, each as far aligned as it is large.
-#[derive(Clone, Copy, Default)]
-pub(super) struct StateLayout {
-    end: u32,
-}
-
-impl StateLayout {
-    /// The offset of the next value.
-    pub(super) fn push(&mut self, ty: Type) -> u32 {
-        let offset = self.end.next_multiple_of(ty.bytes());
-        self.end = offset + ty.bytes();
-        offset
-    }
-
-    pub(super) fn size(self) -> u32 {
-        self.end
-    }
-}
+use crate::{abi::Convention, loop_state::StateLayout};
 
 /// A question to the runtime, behind the function.
 pub(super) struct Cold {
@@ -115,8 +96,9 @@ impl Direct<'_> {
 
     /// Makes room for the state of a loop below the frame, and writes its operands there.
     fn hand_over_operands(&mut self, operands: &[Operand]) {
-        let mut layout = StateLayout { end: self.frame.locals_size };
-        let offsets: Vec<u32> = operands.iter().map(|operand| layout.push(operand.ty)).collect();
+        let mut layout = StateLayout::behind(self.frame.locals_size);
+        let offsets: Vec<u32> =
+            operands.iter().map(|operand| layout.push(operand.ty.bytes())).collect();
         let size = layout.size().next_multiple_of(16).max(16);
         emit!(self.code, subq_mi_sxl, RSP, size as i32);
         for (height, (operand, offset)) in operands.iter().zip(offsets).enumerate() {

@@ -97,7 +97,7 @@ impl FuncTranslator<'_, '_> {
         declare_local(&mut self.builder, &mut self.traced, ty);
         self.locals.types.push(ty);
         if let Tiering::Baseline(Baseline { state: Some(state), .. }) = &mut self.tiering {
-            let offset = state.layout.push(clif_type(ty));
+            let offset = state.layout.push(clif_type(ty).bytes()) as i32;
             self.locals.places.push(Place { offset, known: None, is_read: false });
         }
     }

@@ -17,11 +17,8 @@ use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, MemFlagsData, Va
 use cranelift_frontend::{FunctionBuilder, Variable};
 use wrun_module::ValType;
 
-use super::{
-    function::FuncTranslator,
-    tiering::{StateLayout, Tiering},
-};
-use crate::abi::clif_type;
+use super::{function::FuncTranslator, tiering::Tiering};
+use crate::{abi::clif_type, loop_state::StateLayout};
 
 /// The entry of a function that begins at one of its loops.
 pub(super) struct LoopEntry {
@@ -128,8 +125,8 @@ impl FuncTranslator<'_, '_> {
         }
         self.builder.switch_to_block(landing);
         let mut layout = StateLayout::default();
-        let mut load = |this: &mut Self, ty| {
-            let offset = layout.push(ty);
+        let mut load = |this: &mut Self, ty: ir::Type| {
+            let offset = layout.push(ty.bytes()) as i32;
             this.ins().load(ty, MemFlagsData::trusted(), buffer, offset)
         };
         for local in 0..self.locals.types().len() {

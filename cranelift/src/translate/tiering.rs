@@ -9,7 +9,7 @@
 //! runs: blocks of it are cold.
 
 use cranelift_codegen::ir::{
-    self, Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value,
+    Block, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value,
     condcodes::IntCC, types,
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -19,7 +19,10 @@ use wrun_module::{
 };
 
 use super::{Form, frame::FrameKind, function::FuncTranslator, loop_entry::LoopEntry};
-use crate::abi::{Convention, POINTER};
+use crate::{
+    abi::{Convention, POINTER},
+    loop_state::StateLayout,
+};
 
 /// By form, what its code does besides what the function says.
 pub(super) enum Tiering {
@@ -47,24 +50,6 @@ pub(super) struct State {
     pub(super) address: Value,
     /// What there is so far: the locals.
     pub(super) layout: StateLayout,
-}
-
-/// How the state of a loop is laid out: one value behind the other, each as far aligned as it is large.
-#[derive(Clone, Copy, Default)]
-pub(super) struct StateLayout {
-    end: u32,
-}
-
-impl StateLayout {
-    /// The alignment of the whole: a vector's.
-    const ALIGN_SHIFT: u8 = 4;
-
-    /// The offset of the next value.
-    pub(super) fn push(&mut self, ty: ir::Type) -> i32 {
-        let offset = self.end.next_multiple_of(ty.bytes());
-        self.end = offset + ty.bytes();
-        offset as i32
-    }
 }
 
 impl Tiering {
@@ -172,7 +157,7 @@ impl FuncTranslator<'_, '_> {
         let (slot, address, mut layout) = (state.slot, state.address, state.layout);
         for operand in 0..self.height() {
             let value = self.settled_operand(operand);
-            let offset = layout.push(self.type_of(value));
+            let offset = layout.push(self.type_of(value).bytes()) as i32;
             self.ins().store(MemFlagsData::trusted(), value, address, offset);
         }
         self.reserve_state(slot, layout);
@@ -181,7 +166,7 @@ impl FuncTranslator<'_, '_> {
     /// Makes the room in the frame large enough.
     fn reserve_state(&mut self, slot: StackSlot, layout: StateLayout) {
         let data = &mut self.builder.func.sized_stack_slots[slot];
-        data.size = data.size.max(layout.end);
+        data.size = data.size.max(layout.size());
     }
 
     /// The block in which the function is left for the code that its parameter is the address of.
