@@ -22,6 +22,7 @@ use crate::{
     abi::Abi,
     direct,
     env::ModuleEnv,
+    epilogue,
     func::{Failure, compiled_func},
     inline::Inlining,
     reuse,
@@ -313,6 +314,7 @@ impl Worker {
     /// Machine code for the function in the context.
     fn generate(&mut self, isa: &dyn TargetIsa) -> Result<CompiledFunc, Failure> {
         let start = Instant::now();
+        epilogue::mark(isa, &mut self.context.func);
         let compiled = self.context.compile(isa, &mut self.control);
         compiled.map(|_| ()).map_err(|error| Failure::new(error.func, error.inner))?;
         let compiled = self.context.take_compiled_code().expect("it was compiled without error");

@@ -12,7 +12,7 @@ use wrun_module::{
     image::tables::{AddressMap, CatchingCall, Handler, StackMapEntry},
 };
 
-use crate::{inline::Inlining, traps::module_trap, unwind::UnwindTarget};
+use crate::{epilogue, inline::Inlining, traps::module_trap, unwind::UnwindTarget};
 
 /// Why a function could not be compiled.
 #[derive(Debug)]
@@ -52,10 +52,10 @@ pub(crate) fn compiled_func(
     traps.sort_by_key(|trap| trap.0);
     traps.dedup_by_key(|trap| trap.0);
     Ok(CompiledFunc {
-        code: buffer.data().into(),
+        code: epilogue::shortened(isa, func, compiled),
         align: buffer.alignment,
         calls: calls(func, compiled)?,
-        addresses: inlining.resolve(func, addresses(compiled, &traps)),
+        addresses: inlining.resolve(func, addresses(func, compiled, &traps)),
         traps: traps.into_boxed_slice(),
         stack_maps: stack_maps(compiled)?,
         uses_heap: false,
@@ -142,12 +142,16 @@ fn calls(func: &Function, compiled: &CompiledCode) -> Result<Box<[Call]>, Failur
 /// The positions that a function's code stems from, where it can be asked for: at instructions that may trap, and in
 /// calls, where a frame waits for the return. That is less than half of all. Code between two known positions is counted to
 /// the first: it is what the register allocator put there.
-fn addresses(compiled: &CompiledCode, traps: &[(u32, TrapCode)]) -> Box<[(u32, u32)]> {
+fn addresses(
+    func: &Function,
+    compiled: &CompiledCode,
+    traps: &[(u32, TrapCode)],
+) -> Box<[(u32, u32)]> {
     // The place of a frame that waits is looked up as the last byte of the call.
     let calls = compiled.buffer.call_sites().map(|call| call.ret_addr - 1);
     let mut places: Vec<u32> = traps.iter().map(|trap| trap.0).chain(calls).collect();
     places.sort_unstable();
-    keep_asked(&positions(compiled), &places)
+    keep_asked(&positions(func, compiled), &places)
 }
 
 /// Of positions by offset, which each hold up to the next one's, those that hold at one of `places`, and the first: it
@@ -168,10 +172,11 @@ fn keep_asked(positions: &[(u32, u32)], places: &[u32]) -> Box<[(u32, u32)]> {
     kept.into_boxed_slice()
 }
 
-/// All positions that a function's code stems from.
-fn positions(compiled: &CompiledCode) -> Vec<(u32, u32)> {
+/// All positions that a function's code stems from, except for those of its returns, which cannot trap.
+fn positions(func: &Function, compiled: &CompiledCode) -> Vec<(u32, u32)> {
     let mut entries = vec![(0, AddressMap::NONE)];
-    for source in compiled.buffer.get_srclocs_sorted() {
+    let sources = compiled.buffer.get_srclocs_sorted().iter();
+    for source in sources.filter(|source| !epilogue::is_mark(func, source.loc)) {
         let position = if source.loc.is_default() { AddressMap::NONE } else { source.loc.bits() };
         let last = entries.last_mut().expect("there is a first entry");
         if last.0 == source.start {
