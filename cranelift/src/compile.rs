@@ -20,11 +20,13 @@ use wrun_module::{
 
 use crate::{
     abi::Abi,
+    align,
     direct,
     env::ModuleEnv,
     epilogue,
     func::{Failure, compiled_func},
     inline::Inlining,
+    link::placement,
     reuse,
     trampoline::{self, Trampoline},
     translate::{self, Form},
@@ -319,7 +321,13 @@ impl Worker {
         compiled.map(|_| ()).map_err(|error| Failure::new(error.func, error.inner))?;
         let compiled = self.context.take_compiled_code().expect("it was compiled without error");
         self.times.compile += start.elapsed();
-        compiled_func(isa, &self.context.func, &compiled, &self.inlining)
+        let mut func = compiled_func(isa, &self.context.func, &compiled, &self.inlining)?;
+        let (blocks, loops) = (&compiled.bb_starts, &self.context.loop_analysis);
+        if !blocks.is_empty() && loops.loops().next().is_some() {
+            let prologue = compiled.buffer.unwind_info.last().map_or(0, |note| note.0);
+            align::align_loops(&mut func, placement(isa), blocks, prologue);
+        }
+        Ok(func)
     }
 }
 

@@ -7,13 +7,14 @@
 //! - `direct` is the short way for functions that are wanted soon: from the body to machine code in one pass;
 //! - `inline` puts small functions where they are called;
 //! - `compile` runs that and Cranelift over all functions in parallel, and keeps of each a `CompiledFunc`;
-//! - `epilogue` makes the ends of functions shorter;
+//! - `epilogue` makes the ends of functions shorter, and `align` puts loops where they run well;
 //! - `trampoline` adds the functions that dynamic calls go through;
 //! - `link` lays all out in one text section with every call resolved, and `unwind` writes `.eh_frame` for it;
 //! - `lazy` compiles functions one by one, for modules that are compiled as they run;
 //! - [`CraneliftCompiler`] puts these together with the module's data into an image.
 
 mod abi;
+mod align;
 mod assemble;
 mod compile;
 mod compiler;

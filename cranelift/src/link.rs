@@ -45,8 +45,8 @@ pub(crate) struct Linked {
 /// At which addresses functions may start.
 ///
 /// On x86-64 fast code starts 48 bytes behind a line of 64. Where a loop lies within lines decides about up to a fifth of
-/// its speed, and Cranelift aligns no loops; with one phase for all functions that does at least not depend on what
-/// precedes them. RATIONALE.md has the measurements behind the choice.
+/// its speed; with one phase for all functions that does not depend on what precedes them, and `align` can put loops where
+/// they run well. RATIONALE.md has the measurements behind the choice.
 pub(crate) fn placement(isa: &dyn TargetIsa) -> Placement {
     match (isa.triple().architecture, isa.flags().opt_level()) {
         (Architecture::X86_64, OptLevel::Speed) => Placement { align: 64, phase: 48 },

@@ -101,9 +101,12 @@ fn flags(options: CompileOptions) -> settings::Flags {
     };
     let canonical_nans = if options.deterministic { "true" } else { "false" };
     let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    let blocks = if options.opt_level == OptLevel::Speed { "true" } else { "false" };
     let mut builder = settings::builder();
     for (name, value) in [
         ("opt_level", opt_level),
+        // Where blocks start, for what aligns loops.
+        ("machine_code_cfg_info", blocks),
         ("regalloc_algorithm", regalloc),
         ("enable_verifier", verifier),
         // Which NaN an instruction gives depends on the processor.
