@@ -249,6 +249,9 @@ impl<'m> FuncTranslator<'_, 'm> {
     }
 
     fn jump_by_table(&mut self, index: Value, default: BlockCall, entries: &[BlockCall]) {
+        if self.jump_by_ranges(index, default, entries) {
+            return;
+        }
         let table = self.builder.create_jump_table(JumpTableData::new(default, entries));
         self.ins().br_table(index, table);
     }

@@ -3,7 +3,7 @@
 //! [`translate`] walks a body once. Each opcode goes through `dispatch` to the method `visit_<opcode>` of
 //! [`FuncTranslator`] in the file of its family:
 //!
-//! - `control`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
+//! - `control`, `index_ranges`, `call`, `tail_call`: structured control, branches, calls and returns; `frame` holds the control stack;
 //! - `exception`: exceptions, and calls that they may come out of;
 //! - `variable`, `reference`, `table`, `memory`, `address`, `atomic`, `bulk`, `short_range`: locals, globals, references and what an instance owns;
 //! - `integer`, `wide`, `float`, `conversion`: arithmetic;
@@ -30,6 +30,7 @@ mod float;
 mod frame;
 mod function;
 mod gc;
+mod index_ranges;
 mod integer;
 mod local;
 mod loop_entry;

@@ -1,4 +1,5 @@
-;; Without values the targets are in the table; with values there is one edge block per label.
+;; Without values the targets are in the table; with values there is one edge block per label. Up to three ranges of the index
+;; are told apart by comparing.
 (module
   (func (param i32) (result i32)
     (block (block (block (br_table 0 1 2 1 0 (local.get 0))) (return (i32.const 10))) (return (i32.const 20)))
@@ -7,4 +8,18 @@
     (block (result i32)
       (i32.add (i32.const 1)
         (block (result i32)
-          (br_table 0 1 2 1 0 (i32.eqz (local.get 0)) (local.get 0)))))))
+          (br_table 0 1 2 1 0 (i32.eqz (local.get 0)) (local.get 0))))))
+  (func (param i32) (result i32)
+    (block (block (block (br_table 0 0 0 1 1 2 (local.get 0))) (return (i32.const 10))) (return (i32.const 20)))
+    (i32.const 30))
+  (func (param i32) (result i32)
+    (block (block (br_table 0 1 1 0 (local.get 0))) (return (i32.const 10)))
+    (i32.const 20))
+  (func (param i32) (result i32)
+    (block (result i32)
+      (i32.add (i32.const 1)
+        (block (result i32)
+          (br_table 0 0 1 (i32.eqz (local.get 0)) (local.get 0))))))
+  (func (param i32) (result i32)
+    (block (br_table 0 (local.get 0)))
+    (i32.const 10)))
