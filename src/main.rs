@@ -18,6 +18,7 @@ mod inspect;
 mod load;
 mod man;
 mod output;
+mod profile;
 mod progress;
 mod render;
 mod run;

@@ -49,6 +49,7 @@ pub struct Config {
     pub(crate) max_gc_heap: u64,
     pub(crate) gc_stress: bool,
     pub(crate) lazy: Option<LazyOptions>,
+    pub(crate) perf_map: bool,
     pub(crate) on_progress: Option<OnProgress>,
 }
 
@@ -63,6 +64,7 @@ impl Default for Config {
             max_gc_heap: 4 << 30,
             gc_stress: false,
             lazy: None,
+            perf_map: false,
             on_progress: None,
         }
     }
@@ -129,6 +131,13 @@ impl Config {
         self
     }
 
+    /// Whether the file `/tmp/perf-PID.map`, in which `perf` looks up names, says where the functions of WebAssembly are; off unless
+    /// set. Images are then copied into memory of the process's own, since `perf` looks elsewhere for what files are mapped to.
+    pub fn perf_map(&mut self, on: bool) -> &mut Self {
+        self.perf_map = on;
+        self
+    }
+
     /// Whether functions are compiled only when they are called.
     pub fn is_lazy(&self) -> bool {
         self.lazy.is_some()
@@ -155,6 +164,7 @@ impl fmt::Debug for Config {
             .field("max_gc_heap", &self.max_gc_heap)
             .field("gc_stress", &self.gc_stress)
             .field("lazy", &self.lazy)
+            .field("perf_map", &self.perf_map)
             .finish_non_exhaustive()
     }
 }

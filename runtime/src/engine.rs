@@ -18,7 +18,7 @@ use crate::{
     Config, Error, LazyOptions, Module, Result,
     module::{ModuleInner, binary},
     types::TypeRegistry,
-    vm::{self, LazySource},
+    vm::{self, LazySource, PerfMap},
 };
 
 /// Settings, the compiler, and the numbers of types. Cheap to clone; all clones are one engine.
@@ -30,6 +30,7 @@ struct EngineInner {
     memory_style: MemoryStyle,
     types: TypeRegistry,
     compiler: Option<Box<dyn Compiler>>,
+    perf_map: Option<Arc<PerfMap>>,
     /// Loaded modules that have trampolines for a type, by its number.
     trampolines: Mutex<HashMap<u32, Weak<ModuleInner>>>,
 }
@@ -69,6 +70,7 @@ impl Engine {
                 Error::limit(format!("cannot reserve addresses for types: {error}"))
             })?,
             compiler: compiler(None, config, memory_style)?,
+            perf_map: perf_map(config)?,
             trampolines: Mutex::default(),
         })))
     }
@@ -99,6 +101,10 @@ impl Engine {
 
     pub(crate) fn max_stack(&self) -> usize {
         self.0.config.max_stack
+    }
+
+    pub(crate) fn perf_map(&self) -> Option<&Arc<PerfMap>> {
+        self.0.perf_map.as_ref()
     }
 
     pub(crate) fn types(&self) -> &TypeRegistry {
@@ -281,6 +287,13 @@ impl Engine {
         let code = module.native_to_array(id).expect("the module has trampolines for the type");
         Ok((code, module))
     }
+}
+
+/// The file for `perf`, when it is asked for.
+fn perf_map(config: &Config) -> Result<Option<Arc<PerfMap>>> {
+    let map = config.perf_map.then(PerfMap::create).transpose();
+    let map = map.map_err(|error| Error::limit(format!("cannot make a file for `perf`: {error}")));
+    Ok(map?.map(Arc::new))
 }
 
 #[cfg(feature = "cranelift")]

@@ -33,6 +33,7 @@ use crate::{
     gc_options::GcArgs,
     input::Input,
     output::OutputArgs,
+    profile::ProfileArgs,
     render::Failure,
     size,
 };
@@ -68,6 +69,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     compile: CompileArgs,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
 
     #[command(flatten)]
     cache: CacheArgs,
@@ -107,6 +111,7 @@ impl RunArgs {
         self.stack.apply(&mut config);
         self.gc.apply(&mut config);
         self.compile.apply(&mut config);
+        self.profile.apply(&mut config);
         let (engine, progress) = engine_with_progress(config, output)?;
         let cache = Cache::for_run(&self.cache, &engine);
         let module = input.load(&engine, cache.as_ref());

@@ -211,7 +211,11 @@ impl Module {
         code: Result<VmCode, LoadError>,
         source: Option<(LazySource, LazyOptions)>,
     ) -> Result<Module, LoadError> {
-        let code = code?;
+        let mut code = code?;
+        let perf_map = engine.perf_map();
+        if perf_map.is_some() {
+            code = code.without_file()?;
+        }
         let target = &code.image().target;
         host_cpu::check(target).map_err(LoadError::Image)?;
         if target.options.memory_style == MemoryStyle::Reserved
@@ -228,9 +232,14 @@ impl Module {
         }
         let mut code = match (code.image().metadata.partial, source) {
             (false, _) => code.activate()?,
-            (true, Some((source, options))) => code.activate_lazily(source, options)?,
+            (true, Some((source, options))) => {
+                code.activate_lazily(source, options, perf_map.cloned())?
+            }
             (true, None) => return Err(LoadError::Image(ImageError::Partial)),
         };
+        if let Some(map) = perf_map {
+            code.add_to(map.clone());
+        }
         let type_ids = {
             let info = &code.code().image().metadata.info;
             engine.types().register(&info.types, &info.rec_groups).map_err(io::Error::other)?

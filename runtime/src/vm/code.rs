@@ -28,6 +28,7 @@ use wrun_module::{
 use super::{
     lazy::{FuncRefs, LazyCode, Record, Region, Source},
     mapping::Mapping,
+    perf_map::{Names, PerfMap},
 };
 use crate::LazyOptions;
 
@@ -114,6 +115,13 @@ impl VmCode {
         Ok(Self { mapping: ImageMapping::Own(mapping), file, image })
     }
 
+    /// The same image in memory that no file is mapped to, which is where `perf` looks names up in a
+    /// [map](super::perf_map).
+    pub(crate) fn without_file(self) -> io::Result<Self> {
+        let mapping = Mapping::copy_of(self.bytes())?;
+        Ok(Self { mapping: ImageMapping::Own(mapping), ..self })
+    }
+
     /// Makes the code executable and its unwind tables known. The caller has checked that the image fits the host.
     pub(crate) fn activate(self) -> Result<ActiveCode, LoadError> {
         let text = self.image.text();
@@ -139,7 +147,9 @@ impl VmCode {
         self,
         source: Source,
         options: LazyOptions,
+        perf_map: Option<Arc<PerfMap>>,
     ) -> Result<ActiveCode, LoadError> {
+        let names = perf_map.clone().map(|map| Names::of(map, &self));
         let info = &self.image.metadata.info;
         let (funcs, num_imported_funcs) = (info.num_defined_funcs, info.num_imported_funcs);
         let func_refs = FuncRefs::new(info);
@@ -157,7 +167,8 @@ impl VmCode {
         };
         match region.mapping().make_executable(start, text.len()) {
             Err(error) if is_no_execution(&error) => {
-                return Self::from_bytes(bytes, Origin::Here)?.activate_lazily(source, options);
+                return Self::from_bytes(bytes, Origin::Here)?
+                    .activate_lazily(source, options, perf_map);
             }
             result => result?,
         }
@@ -168,7 +179,8 @@ impl VmCode {
         };
         let present: Vec<_> = (0..table.len()).map(present).collect();
         let present = present.into_iter();
-        let lazy = LazyCode::new(region, present, num_imported_funcs, func_refs, source, options)?;
+        let lazy =
+            LazyCode::new(region, present, num_imported_funcs, func_refs, source, options, names)?;
         let mapping = ImageMapping::Lazy(Arc::new(lazy), range);
         Ok(ActiveCode::new(Self { mapping, file, image }))
     }
@@ -277,6 +289,11 @@ impl ActiveCode {
             ImageMapping::Own(_) => None,
             ImageMapping::Lazy(lazy, _) => Some(lazy),
         }
+    }
+
+    /// Tells `perf` where the functions of the image are.
+    pub(crate) fn add_to(&self, perf_map: Arc<PerfMap>) {
+        Names::of(perf_map, &self.code).add_image(&self.code, self.text_base());
     }
 
     /// What the image says of the module, to be changed before anyone has seen it.

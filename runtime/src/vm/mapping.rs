@@ -42,6 +42,26 @@ impl Mapping {
         Self::map_as(len, protection, MapFlags::PRIVATE | MapFlags::NORESERVE)
     }
 
+    /// A copy of bytes, readable, in memory of its own.
+    pub(super) fn copy_of(bytes: &[u8]) -> io::Result<Self> {
+        let (len, protection) = (bytes.len(), ProtFlags::READ | ProtFlags::WRITE);
+        // SAFETY: the system chooses the place, so nothing that exists is replaced.
+        let base =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), len, protection, MapFlags::PRIVATE)? };
+        let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let copy = Self { base, len };
+        // SAFETY: mapped just now for as many bytes, and nobody else knows of them.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), base.as_ptr(), len) };
+        copy.protect(0, len, MprotectFlags::READ)?;
+        Ok(copy)
+    }
+
+    /// `len` bytes that are zero, readable and writable, and can be had at a second address.
+    pub(super) fn shared(len: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        Self::map_as(len, protection, MapFlags::SHARED | MapFlags::NORESERVE)
+    }
+
     fn map(len: usize, flags: MapFlags) -> io::Result<Self> {
         Self::map_as(len, ProtFlags::empty(), flags)
     }
@@ -163,6 +183,22 @@ impl Mapping {
             mmap(place, len, ProtFlags::READ | ProtFlags::EXEC, flags, file, 0)?;
         }
         Ok(())
+    }
+
+    /// Replaces bytes by those of another mapping, a [shared](Self::shared) one that goes on to be where it is: readable and executable
+    /// here, what is written there is here.
+    ///
+    /// # Safety
+    /// What the bytes held is needed by nobody.
+    pub(super) unsafe fn map_shared_code_over(&self, start: usize, other: &Self) -> io::Result<()> {
+        self.check(start, other.len)?;
+        // SAFETY: the range is inside the mapping; what it held may be given up by the contract. With an old length of 0 the other
+        // mapping stays.
+        unsafe {
+            let place = self.base.as_ptr().add(start).cast();
+            mremap_fixed(other.base.as_ptr().cast(), 0, other.len, MremapFlags::MAYMOVE, place)?;
+        }
+        self.make_executable(start, other.len)
     }
 
     /// Replaces the bytes from `start` on by another mapping, which is moved here.

@@ -3,7 +3,7 @@
 //! What the rest of the crate sees of it is safe to use:
 //! - [`code`] maps images; [`mapping`] is the address space under it, under [`memory`], [`table`] and [`stack`];
 //! - [`shared_memory`] is what several threads use, with [`waiters`] and [`racing`] under it; [`store_memory`] is either kind;
-//! - [`mod@lazy`] compiles functions as they are called;
+//! - [`mod@lazy`] compiles functions as they are called; [`perf_map`] tells a profiler where code lies;
 //! - [`layout`] is the data that generated code reads, held against the table in `wrun_module`;
 //! - [`supertypes`] is how generated code finds out what is a subtype of what;
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
@@ -37,6 +37,7 @@ mod lazy;
 mod libcalls;
 mod mapping;
 mod memory;
+mod perf_map;
 mod racing;
 mod shared_memory;
 mod signals;
@@ -58,6 +59,7 @@ pub(crate) use gc::{Elements, OwnedToken, ScopeMark, SlotName};
 pub(crate) use instance::{TagName, VmImports};
 pub(crate) use lazy::Source as LazySource;
 pub(crate) use memory::can_reserve;
+pub(crate) use perf_map::PerfMap;
 pub(crate) use shared_memory::VmSharedMemory;
 pub(crate) use signals::install as install_signal_handler;
 pub(crate) use spare::SpareParts;

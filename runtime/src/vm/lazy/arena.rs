@@ -2,7 +2,7 @@
 //!
 //! It is a file in memory that is mapped twice: readable and executable where the code runs, and readable and writable at
 //! another address that only this file knows. So no page is ever both at one address, and adding code changes nothing
-//! about the pages that are being executed.
+//! about the pages that are being executed. For a profiler it is memory without a file, mapped twice all the same.
 
 use std::{fs::File, io};
 
@@ -31,14 +31,17 @@ pub(super) struct Arena {
     memory: Option<Memory>,
     /// Bytes in use.
     end: u64,
+    /// Whether a profiler shall see memory that no file is mapped to.
+    is_profiled: bool,
 }
 
 /// The file in memory.
 #[derive(Debug)]
 struct Memory {
-    file: File,
+    /// Nothing for memory without a file, which has all of its bytes from the beginning.
+    file: Option<File>,
     writable: Mapping,
-    /// Bytes that the file has.
+    /// Bytes that there are.
     len: u64,
 }
 
@@ -50,6 +53,11 @@ pub(super) struct Place {
 }
 
 impl Arena {
+    /// An empty one, whose code `perf` can look up in a [map](crate::vm::perf_map).
+    pub(super) fn profiled() -> Self {
+        Self { is_profiled: true, ..Self::default() }
+    }
+
     /// Adds a function and its unwind table: `eh_frame` makes the latter, given the distance to the former. Calls go where
     /// `callee` says, an offset from the start of `.text`. `region` is the same each time.
     ///
@@ -75,6 +83,7 @@ impl Arena {
         }
         let memory = match &mut self.memory {
             Some(memory) => memory,
+            memory if self.is_profiled => memory.insert(Memory::without_file(region)?),
             memory => memory.insert(Memory::new(region)?),
         };
         memory.make_room(end)?;
@@ -92,7 +101,15 @@ impl Memory {
         let writable = Mapping::of_shared_file(&file, LEN)?;
         // SAFETY: nothing was placed there, and the arena, which does so once, is the only one that ever does.
         unsafe { region.mapping().map_code_over(Region::ARENA_START, LEN, &file)? };
-        Ok(Self { file, writable, len: 0 })
+        Ok(Self { file: Some(file), writable, len: 0 })
+    }
+
+    /// Memory that has no file to be known by, executable in `region`.
+    fn without_file(region: &Region) -> io::Result<Self> {
+        let writable = Mapping::shared(LEN)?;
+        // SAFETY: as for `new`.
+        unsafe { region.mapping().map_shared_code_over(Region::ARENA_START, &writable)? };
+        Ok(Self { file: None, writable, len: LEN as u64 })
     }
 
     /// Writes to where nobody executes anything yet.
@@ -110,13 +127,14 @@ impl Memory {
         if end <= self.len {
             return Ok(());
         }
+        let Some(file) = &self.file else { return Err(io::ErrorKind::OutOfMemory.into()) };
         let len = end.max(self.len * 3 / 2).next_multiple_of(STEP);
         // A file that grows past the process's limit would end it by a signal.
         let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX).min(LEN as u64);
         if len > limit {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        ftruncate(&self.file, len)?;
+        ftruncate(file, len)?;
         self.len = len;
         Ok(())
     }

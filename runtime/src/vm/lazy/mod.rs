@@ -43,7 +43,10 @@ use self::{
     records::{Kind, Records},
 };
 pub(super) use self::{func_refs::FuncRefs, records::Record, region::Region};
-use super::code::UnwindTable;
+use super::{
+    code::UnwindTable,
+    perf_map::{Names, form},
+};
 use crate::{Error, LazyOptions};
 
 /// Calls and rounds of loops after which a function is hot, for each byte of its code in the baseline tier: what optimising it costs
@@ -69,6 +72,8 @@ pub(crate) struct LazyCode {
     /// What counters begin with, unless the function is small and was compiled in this run.
     hot_after: i32,
     options: LazyOptions,
+    /// Where a profiler is told of code.
+    names: Option<Names>,
     source: Mutex<Option<Source>>,
     /// The compiler, or why there is none.
     compiler: OnceLock<std::result::Result<Box<dyn FunctionCompiler>, String>>,
@@ -111,6 +116,7 @@ impl LazyCode {
         func_refs: FuncRefs,
         source: Source,
         options: LazyOptions,
+        names: Option<Names>,
     ) -> std::io::Result<Self> {
         let records = Records::new()?;
         let hot_after = i32::try_from(options.hot_after).unwrap_or(i32::MAX);
@@ -121,14 +127,21 @@ impl LazyCode {
         }
         let work = workers::Work::default();
         let loops = Loops::new(options.patience);
-        let shared =
-            Shared { arena: Arena::default(), func_refs, progress, loops, work, waiting: 0 };
+        let arena = match &names {
+            Some(names) => {
+                names.add_stubs(region.stub(0));
+                Arena::profiled()
+            }
+            None => Arena::default(),
+        };
+        let shared = Shared { arena, func_refs, progress, loops, work, waiting: 0 };
         Ok(Self {
             records,
             region,
             counters,
             hot_after,
             options,
+            names,
             source: Mutex::new(Some(source)),
             compiler: OnceLock::new(),
             num_imported_funcs,
@@ -354,6 +367,13 @@ impl LazyCode {
             let rounds = func.code.len().saturating_mul(ROUNDS_PER_BYTE).max(LEAST_ROUNDS);
             let rounds = i32::try_from(rounds).unwrap_or(i32::MAX).min(self.hot_after);
             self.counters[position].store(rounds, Ordering::Relaxed);
+        }
+        if let Some(names) = &self.names {
+            let form = match kind {
+                Kind::Function(tier) => form(tier),
+                Kind::Loop => " [from a loop]",
+            };
+            names.add(position, form, self.region.text() + place.code as usize, func.code.len());
         }
         let unwind = UnwindTable::of_lazy_code(&self.region, place.eh_frame);
         self.records.push(Record::new(place.code, position as u32, kind, func, unwind));
