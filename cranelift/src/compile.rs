@@ -20,8 +20,7 @@ use wrun_module::{
 
 use crate::{
     abi::Abi,
-    align,
-    direct,
+    align, direct,
     env::ModuleEnv,
     epilogue,
     func::{Failure, compiled_func},

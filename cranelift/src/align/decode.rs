@@ -123,7 +123,8 @@ pub(super) fn decode(code: &[u8], blocks: &[u32]) -> Option<Vec<Item>> {
         items.push(Item { offset, len: next - offset, kind });
         offset = next;
         if instruction.code() == Code::Jmp_rm64 && taken == Some(offset) {
-            let len = blocks.get(blocks.partition_point(|&block| block < offset))? - offset;
+            let next = blocks.get(blocks.partition_point(|&block| block < offset))?;
+            let len = next.checked_sub(offset)?;
             if len % 4 != 0 {
                 return None;
             }
