@@ -19,8 +19,8 @@ use self::decode::{Item, Kind};
 /// Loops begin this far behind a multiple of [`ALIGN`].
 const PHASE: u32 = 16;
 
-/// Half of a line.
-const ALIGN: u32 = 32;
+/// A line. In each form of a function a loop is at the same place within one, then.
+const ALIGN: u32 = 64;
 
 /// No-operations by their length, as AMD and Intel recommend them.
 const NOPS: [&[u8]; 9] = [
