@@ -2,6 +2,8 @@
 //!
 //! Values that a branch carries are put into the slots that they have behind it; see the rule in `operands`.
 
+use std::collections::HashMap;
+
 use cranelift_assembler_x64::Scale;
 use wasmparser::{BlockType, BrTable};
 use wrun_module::{TrapCode, TypeIndex, ValType};
@@ -50,6 +52,19 @@ impl<'a> Block<'a> {
     }
 }
 
+/// The most values that a block takes or leaves; functions with more are left to Cranelift. Each branch moves them all, so that
+/// code could be larger than what it is made from by any factor.
+const MOST_VALUES: usize = 16;
+
+/// Where the labels of a `br_table` lead.
+#[derive(Default)]
+struct Ways {
+    /// By block.
+    known: HashMap<usize, Label>,
+    /// Those where there is more to do than to jump.
+    long: Vec<(usize, Label)>,
+}
+
 /// How many labels of a `br_table` are compared with one by one.
 const FEW_LABELS: u32 = 3;
 
@@ -75,7 +90,8 @@ impl<'a> Direct<'a> {
 
     fn open(&mut self, kind: Kind, ty: BlockType) {
         let (params, results) = self.block_type(ty);
-        if params.iter().chain(results).any(|&ty| Type::of(ty).is_none()) || results.len() > 1000 {
+        let few = params.len() <= MOST_VALUES && results.len() <= MOST_VALUES;
+        if !few || params.iter().chain(results).any(|&ty| Type::of(ty).is_none()) {
             self.abort();
         }
         let target = self.code.new_label();
@@ -249,8 +265,7 @@ impl<'a> Direct<'a> {
                 Err(_) => return self.abort(),
             }
         }
-        // Ways to the blocks, for those where there is more to do than to jump.
-        let mut ways: Vec<(usize, Label)> = Vec::new();
+        let mut ways = Ways::default();
         if targets.len() <= FEW_LABELS {
             for (number, &block) in blocks.iter().enumerate() {
                 emit!(self.code, cmpl_mi_sxb, index, number as i8);
@@ -279,7 +294,7 @@ impl<'a> Direct<'a> {
             }
         }
         self.gprs.release(index);
-        for (block, way) in ways {
+        for (block, way) in ways.long {
             self.code.bind(way);
             self.branch(block);
         }
@@ -287,16 +302,19 @@ impl<'a> Direct<'a> {
     }
 
     /// The label that leads to a block: its own, or that of the way that ends there.
-    fn way(&mut self, block: usize, ways: &mut Vec<(usize, Label)>) -> Label {
-        if self.is_plain(block) {
-            self.blocks[block].is_left = true;
-            return self.blocks[block].target;
-        }
-        if let Some(&(_, way)) = ways.iter().find(|way| way.0 == block) {
+    fn way(&mut self, block: usize, ways: &mut Ways) -> Label {
+        if let Some(&way) = ways.known.get(&block) {
             return way;
         }
-        let way = self.code.new_label();
-        ways.push((block, way));
+        let way = if self.is_plain(block) {
+            self.blocks[block].is_left = true;
+            self.blocks[block].target
+        } else {
+            let way = self.code.new_label();
+            ways.long.push((block, way));
+            way
+        };
+        ways.known.insert(block, way);
         way
     }
 

@@ -41,6 +41,9 @@ use crate::{env::ModuleEnv, unwind::UnwindTarget};
 
 pub(crate) use self::code::Code;
 
+/// Functions whose code gets larger are left to Cranelift: distances have 32 bits, of which this leaves most for what comes last.
+const LARGEST_CODE: u32 = 256 << 20;
+
 /// A function is left to Cranelift.
 #[derive(Clone, Copy, Debug)]
 struct Abort;
@@ -116,7 +119,7 @@ fn translate(
         } else {
             skip(direct, &mut reader)?;
         }
-        if direct.aborted {
+        if direct.aborted || direct.code.offset() > LARGEST_CODE {
             return Err(Abort);
         }
     }

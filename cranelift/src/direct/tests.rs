@@ -111,6 +111,30 @@ fn a_position_is_known_for_every_trap() {
 }
 
 #[test]
+fn values_of_many_branches_do_not_take_much_room() {
+    let text = |values: usize| {
+        let (types, zeros) = ("i32 ".repeat(values), "(i32.const 0)".repeat(values));
+        let (sets, branches) = ("drop ".repeat(values), "(br_if 0 (local.get 0))".repeat(100));
+        format!(
+            "(module (func (param i32)
+                (block (result {types}) (i32.const 1) {zeros} {branches} br 0) {sets}))"
+        )
+    };
+    assert!(direct(&text(16)).is_some());
+    assert!(direct(&text(17)).is_none());
+}
+
+#[test]
+fn a_table_with_many_labels_is_written_in_time() {
+    let (depth, labels) = (2_000, 20_000);
+    let (blocks, ends) = ("(block (result i32) ".repeat(depth), ")".repeat(depth));
+    let labels: String = (0..labels).map(|label| format!("{} ", label % depth)).collect();
+    let table = format!("(br_table {labels} (i32.const 5) (i32.const 7) (local.get 0))");
+    let text = format!("(module (func (param i32) (result i32) {blocks} {table} {ends}))");
+    assert!(direct(&text).is_some());
+}
+
+#[test]
 fn operands_at_many_loops_do_not_take_quadratic_room() {
     let depth = 500;
     let push = "(i32.load (i32.const 0))".repeat(depth);
