@@ -9,8 +9,8 @@ use wrun_module::{
 use super::{
     code::{Condition, Memory, at, at_index, emit, trapping},
     function::{Direct, Place, Places},
-    operands::{Location, Operand, Type},
     registers::{BASE, GPR_PARAMS, RAX, RBP, RDI, RSI, RSP, SCRATCH},
+    value::{Location, Operand, Type},
 };
 use crate::abi::Convention;
 

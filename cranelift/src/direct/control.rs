@@ -9,48 +9,12 @@ use wasmparser::{BlockType, BrTable};
 use wrun_module::{TrapCode, TypeIndex, ValType};
 
 use super::{
+    block::{Block, Kind},
     code::{Condition, Label, at, at_index, emit},
     function::Direct,
-    operands::{Location, Operand, Popped, Right, Type},
     registers::{RBP, SCRATCH},
+    value::{Location, Operand, Popped, Right, Type},
 };
-
-/// A block that is open.
-pub(super) struct Block<'a> {
-    kind: Kind,
-    params: &'a [ValType],
-    results: &'a [ValType],
-    /// Height of the operand stack without the parameters.
-    height: usize,
-    /// Where branches go.
-    target: Label,
-    /// Whether anything branches to the end.
-    is_left: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The function; branching to its end returns.
-    Function,
-    /// `block`, or an `if` whose `else` has begun.
-    Block,
-    Loop,
-    /// `if` before its `else`, and where its condition leads when it is zero.
-    If(Label),
-}
-
-impl<'a> Block<'a> {
-    /// The block of a function.
-    pub(super) fn function(results: &'a [ValType]) -> Self {
-        let target = Label::NONE;
-        Self { kind: Kind::Function, params: &[], results, height: 0, target, is_left: false }
-    }
-
-    /// The types of the values that a branch carries.
-    fn branch_types(&self) -> &'a [ValType] {
-        if self.kind == Kind::Loop { self.params } else { self.results }
-    }
-}
 
 /// The most values that a block takes or leaves; functions with more are left to Cranelift. Each branch moves them all, so that
 /// code could be larger than what it is made from by any factor.

@@ -6,8 +6,8 @@ use wrun_module::TrapCode;
 use super::{
     code::{Condition, Label, emit},
     function::Direct,
-    operands::Type,
     registers::{SCRATCH, XMM_SCRATCH},
+    value::Type,
 };
 
 /// From a float to an integer.

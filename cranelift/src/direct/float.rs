@@ -8,8 +8,8 @@ use cranelift_assembler_x64::XmmMem;
 use super::{
     code::{Condition, emit},
     function::Direct,
-    operands::{Location, Type},
     registers::XMM_SCRATCH,
+    value::{Location, Type},
 };
 
 macro_rules! binary {

@@ -10,11 +10,10 @@ use wrun_module::{FuncIndex, FuncType, layout::context};
 
 use super::{
     Abort,
+    block::Block,
     code::{Code, Label, Memory, at, emit},
-    control::Block,
-    operands::{Operand, Type},
     registers::{BASE, File, GPR_PARAMS, RAX, RBP, RDI, RSI, RSP, SCRATCH, XMM_PARAMS},
-    tiering::Cold,
+    value::{Location, Operand, Type},
 };
 use crate::{abi::Convention, env::ModuleEnv, loop_state::StateLayout};
 
@@ -76,6 +75,20 @@ pub(super) struct Direct<'a> {
     pub(super) exit: Option<Label>,
     /// Set when something is left to Cranelift.
     pub(super) aborted: bool,
+}
+
+/// A question to the runtime, behind the function.
+pub(super) struct Cold {
+    pub(super) label: Label,
+    /// Where the function goes on.
+    pub(super) next: Label,
+    /// What it counted.
+    pub(super) counted: u32,
+    /// Of a loop, the operands: all are settled.
+    pub(super) operands: Vec<Operand>,
+    /// Of a call, the parameters that are in registers still.
+    pub(super) held: Vec<(Type, u8, u32)>,
+    pub(super) position: u32,
 }
 
 /// Where arguments or parameters of a function are.
@@ -332,7 +345,6 @@ impl<'a> Direct<'a> {
 
     /// Loads a register with an operand, which stays where it is.
     fn read_operand(&mut self, height: usize, to: u8) {
-        use super::operands::Location;
         let Operand { ty, location } = self.stack[height];
         match location {
             Location::Constant(value) => self.load_constant(ty, to, value),

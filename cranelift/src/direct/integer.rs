@@ -5,8 +5,8 @@ use wrun_module::TrapCode;
 use super::{
     code::{Condition, assembler_trap, emit},
     function::Direct,
-    operands::{Location, Operand, Popped, Right, Type},
     registers::{RAX, RCX, RDX, SCRATCH},
+    value::{Location, Operand, Popped, Right, Type},
 };
 
 /// `visit_<opcode>` for operations of two operands, the first of which becomes the result: type, whether the operands may be

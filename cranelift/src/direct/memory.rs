@@ -14,8 +14,8 @@ use wrun_module::{
 use super::{
     code::{Condition, Memory, at, at_index, emit, trapping},
     function::Direct,
-    operands::{Popped, Type},
     registers::{BASE, R8, RAX, RCX, RDX, RSI, SCRATCH},
+    value::{Popped, Type},
 };
 
 /// A place in a linear memory, and the register to be given back behind the access.

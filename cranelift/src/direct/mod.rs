@@ -9,12 +9,13 @@
 //! exceptions, several results, checked memories and so on is left to Cranelift ([`compile`] gives nothing then).
 //!
 //! - `code`: machine code, labels, and the tables beside it; `registers`: which are free;
-//! - `operands`: where values are, and the rule that holds where ways meet; `function`: the frame;
+//! - `value`, `block`: what the stacks hold; `operands`: where values are, and the rule that holds where ways meet; `function`: the frame;
 //! - `control`, `call`, `variable`, `memory`, `integer`, `float`, `conversion`: a method `visit_<opcode>` for each opcode;
 //! - `tiering`: counting, and leaving for better code.
 //!
 //! As in `translate`, bodies are valid, and what validation has ruled out is not checked again.
 
+mod block;
 mod call;
 mod code;
 mod control;
@@ -29,6 +30,7 @@ mod registers;
 #[cfg(test)]
 mod tests;
 mod tiering;
+mod value;
 mod variable;
 
 use cranelift_codegen::isa::{TargetIsa, unwind::UnwindInst};

@@ -10,25 +10,11 @@ use wrun_module::{
 
 use super::{
     code::{Condition, Label, at, emit},
-    function::{CALLER_CONTEXT, CONTEXT, Direct},
-    operands::{Location, Operand, Type},
+    function::{CALLER_CONTEXT, CONTEXT, Cold, Direct},
     registers::{RAX, RBP, RCX, RDI, RDX, RSI, RSP, SCRATCH},
+    value::{Location, Operand, Type},
 };
 use crate::{abi::Convention, loop_state::StateLayout};
-
-/// A question to the runtime, behind the function.
-pub(super) struct Cold {
-    label: Label,
-    /// Where the function goes on.
-    next: Label,
-    /// What it counted.
-    counted: u32,
-    /// Of a loop, the operands: all are settled.
-    operands: Vec<Operand>,
-    /// Of a call, the parameters that are in registers still.
-    held: Vec<(Type, u8, u32)>,
-    position: u32,
-}
 
 /// Functions with more operands at their loops, all together, are left to Cranelift: each is code of its own.
 const MOST_OPERANDS: usize = 10_000;

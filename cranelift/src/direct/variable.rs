@@ -5,8 +5,8 @@ use wrun_module::{GlobalIndex, layout::GlobalPlace};
 use super::{
     code::{Memory, at},
     function::Direct,
-    operands::{Location, Operand, Popped, Type},
     registers::{RBP, SCRATCH},
+    value::{Location, Operand, Popped, Type},
 };
 
 impl Direct<'_> {
