@@ -1,7 +1,7 @@
 //! From the body of a function straight to machine code, in one pass: code of the baseline tier for x86-64.
 //!
 //! Whoever starts a program waits for the code of what it calls first, and most of that runs a few times only. Cranelift takes
-//! about ten times as long for it, even without optimisation, as reading the instructions one by one and writing down for each
+//! more than ten times as long for it, even without optimisation, as reading the instructions one by one and writing down for each
 //! what it does. RATIONALE.md has the figures.
 //!
 //! The code looks to everybody as if it was Cranelift's: same conventions, frames, tables, counters and states of loops; a
