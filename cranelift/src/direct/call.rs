@@ -9,7 +9,7 @@ use wrun_module::{
 use super::{
     code::{Condition, Memory, at, at_index, emit, trapping},
     function::{Direct, Place, Places},
-    registers::{BASE, GPR_PARAMS, RAX, RBP, RDI, RSI, RSP, SCRATCH},
+    registers::{BASE, GPR_PARAMS, RAX, RDI, RSI, RSP, SCRATCH},
     value::{Location, Operand, Type},
 };
 use crate::abi::Convention;
@@ -112,7 +112,7 @@ impl<'a> Direct<'a> {
         for height in first..self.stack.len() {
             let Operand { ty, location } = self.stack[height];
             match (places.next(ty), location) {
-                (Place::Stack(offset), _) => self.pass_on_stack(height, offset),
+                (Place::Stack(offset), _) => self.write_operand(height, at(RSP, offset as i32)),
                 (Place::Register(to), Location::Register(from)) => {
                     let moves = if ty.is_integer() { &mut gprs } else { &mut xmms };
                     moves.push((to, from));
@@ -123,43 +123,12 @@ impl<'a> Direct<'a> {
         self.move_all(Type::I64, gprs);
         self.move_all(Type::F64, xmms);
         for (height, to) in loads {
-            self.load_operand(height, to);
+            self.read_operand(height, to);
         }
         self.truncate(first);
         self.forget_registers();
         self.frame.arguments = self.frame.arguments.max(places.stack_size());
         places.stack_size()
-    }
-
-    fn pass_on_stack(&mut self, height: usize, offset: u32) {
-        let Operand { ty, location } = self.stack[height];
-        let to = at(RSP, offset as i32);
-        match location {
-            Location::Constant(value) => self.store_constant(ty, value, to),
-            Location::Register(register) => self.store(ty, register, to),
-            Location::Slot | Location::Local(_) => {
-                let from = self.place_in_frame(height);
-                let scratch = self.load_scratch(ty, from);
-                self.store(ty, scratch, to);
-            }
-            Location::Flags(_) => unreachable!("flags do not outlive an instruction"),
-        }
-    }
-
-    /// Where an operand is in the frame, which is a local or in its slot.
-    fn place_in_frame(&self, height: usize) -> i32 {
-        match self.stack[height].location {
-            Location::Local(local) => self.frame.locals[local as usize].1,
-            _ => self.slot(height),
-        }
-    }
-
-    fn load_operand(&mut self, height: usize, to: u8) {
-        let Operand { ty, location } = self.stack[height];
-        match location {
-            Location::Constant(value) => self.load_constant(ty, to, value),
-            _ => self.load(ty, to, at(RBP, self.place_in_frame(height))),
-        }
     }
 
     /// Moves values between registers, none of which is the destination of two.

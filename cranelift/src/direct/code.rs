@@ -288,8 +288,6 @@ impl Code {
 
     /// Traps; what follows cannot be reached.
     pub(super) fn trap(&mut self, why: TrapCode) {
-        self.note_position();
-        self.traps.push((self.offset(), why));
         emit!(*self; ud2_zo, assembler_trap(why));
     }
 
@@ -339,7 +337,6 @@ impl Code {
             debug_assert_ne!(target, UNBOUND, "every label that is used was bound");
             self.patch(at, target.wrapping_sub(from));
         }
-        self.traps.dedup_by_key(|trap| trap.0);
         let mut named = HashSet::new();
         let callees = self.calls.iter().map(|call| call.callee);
         let callees = callees.filter(|&callee| named.insert(callee)).collect();

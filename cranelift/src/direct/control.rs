@@ -160,15 +160,10 @@ impl<'a> Direct<'a> {
     fn carry(&mut self, height: usize, count: usize) {
         let first = self.stack.len() - count;
         for index in 0..count {
-            let Operand { ty, location } = self.stack[first + index];
-            let to = self.slot(height + index);
-            match location {
-                Location::Slot if first == height => {}
-                Location::Slot => {
-                    let scratch = self.load_scratch(ty, self.slot(first + index));
-                    self.store(ty, scratch, at(RBP, to));
-                }
-                _ => self.store_location(ty, location, to),
+            let is_there =
+                first == height && matches!(self.stack[first + index].location, Location::Slot);
+            if !is_there {
+                self.write_operand(first + index, at(RBP, self.slot(height + index)));
             }
         }
     }

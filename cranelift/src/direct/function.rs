@@ -13,7 +13,7 @@ use super::{
     block::Block,
     code::{Code, Label, Memory, at, emit},
     registers::{BASE, File, GPR_PARAMS, RAX, RBP, RDI, RSI, RSP, SCRATCH, XMM_PARAMS},
-    value::{Location, Operand, Type},
+    value::{Operand, Type},
 };
 use crate::{abi::Convention, env::ModuleEnv, loop_state::StateLayout};
 
@@ -341,21 +341,5 @@ impl<'a> Direct<'a> {
             self.read_operand(self.stack.len() - 1, to);
         }
         self.leave();
-    }
-
-    /// Loads a register with an operand, which stays where it is.
-    fn read_operand(&mut self, height: usize, to: u8) {
-        let Operand { ty, location } = self.stack[height];
-        match location {
-            Location::Constant(value) => self.load_constant(ty, to, value),
-            Location::Register(from) if from == to => {}
-            Location::Register(from) => self.copy(ty, to, from),
-            Location::Slot => self.load(ty, to, at(RBP, self.slot(height))),
-            Location::Local(local) => {
-                let offset = self.frame.locals[local as usize].1;
-                self.load(ty, to, at(RBP, offset));
-            }
-            Location::Flags(condition) => self.code.set_if(condition, to),
-        }
     }
 }

@@ -14,7 +14,7 @@ use wrun_module::{
 use super::{
     code::{Condition, Memory, at, at_index, emit, trapping},
     function::Direct,
-    registers::{BASE, R8, RAX, RCX, RDX, RSI, SCRATCH},
+    registers::{BASE, R8, R9, RAX, RCX, RDX, RSI, SCRATCH},
     value::{Popped, Type},
 };
 
@@ -165,10 +165,7 @@ impl Direct<'_> {
         if !self.is_reserved(dst_memory) || !self.is_reserved(src_memory) {
             return self.abort();
         }
-        self.spill_below(3);
-        self.pop_into(RCX);
-        self.pop_into(RDX);
-        self.pop_into(RSI);
+        self.pop_range([RSI, RDX, RCX]);
         self.check_range(RDX, RCX, src_memory);
         self.check_range(RSI, RCX, dst_memory);
         let shared = |memory| self.env.module.info.memories[memory as usize].shared;
@@ -183,13 +180,18 @@ impl Direct<'_> {
         if !self.is_reserved(memory) {
             return self.abort();
         }
-        self.spill_below(3);
-        self.pop_into(RCX);
-        self.pop_into(RDX);
-        self.pop_into(RSI);
+        self.pop_range([RSI, RDX, RCX]);
         self.check_range(RSI, RCX, memory);
         let shared = self.env.module.info.memories[memory as usize].shared;
         self.call_libcall(if shared { Libcall::shared_memory_fill } else { Libcall::memory_fill });
+    }
+
+    /// Pops the three operands of an instruction on a range into these registers. No other operand is in a register then.
+    fn pop_range(&mut self, registers: [u8; 3]) {
+        self.spill_below(registers.len());
+        for register in registers.into_iter().rev() {
+            self.pop_into(register);
+        }
     }
 
     /// Makes the address of the index in a register, after a trap when not so many bytes from there on are inside the memory.
@@ -211,10 +213,7 @@ impl Direct<'_> {
         if !self.is_reserved(memory) {
             return self.abort();
         }
-        self.spill_below(3);
-        self.pop_into(super::registers::R9);
-        self.pop_into(R8);
-        self.pop_into(RCX);
+        self.pop_range([RCX, R8, R9]);
         self.take_gpr(RSI);
         self.take_gpr(RDX);
         emit!(self.code, movl_oi, RSI, memory);

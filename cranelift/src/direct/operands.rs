@@ -136,8 +136,7 @@ impl Direct<'_> {
             Location::Constant(_) if !forced => return,
             _ => {}
         }
-        let slot = self.slot(height);
-        self.store_location(ty, location, slot);
+        self.write_operand(height, at(RBP, self.slot(height)));
         if let Location::Register(register) = location {
             self.file(ty).release(register);
         }
@@ -171,22 +170,43 @@ impl Direct<'_> {
         self.base = None;
     }
 
-    /// Writes a value to a place in the frame; no register changes but those for the moment.
-    pub(super) fn store_location(&mut self, ty: Type, location: Location, to: i32) {
+    /// Writes an operand, which stays where it is, to a place in memory; no register changes but those for the moment.
+    pub(super) fn write_operand(&mut self, height: usize, to: Memory) {
+        let Operand { ty, location } = self.stack[height];
         let register = match location {
+            Location::Constant(value) => return self.store_constant(ty, value, to),
             Location::Register(register) => register,
-            Location::Constant(value) => return self.store_constant(ty, value, at(RBP, to)),
-            Location::Local(local) => {
-                let from = self.frame.locals[local as usize].1;
-                self.load_scratch(ty, from)
+            Location::Slot | Location::Local(_) => {
+                self.load_scratch(ty, self.place_in_frame(height))
             }
-            Location::Slot => unreachable!("whoever moves from slot to slot knows the height"),
             Location::Flags(condition) => {
                 self.code.set_if(condition, SCRATCH);
                 SCRATCH
             }
         };
-        self.store(ty, register, at(RBP, to));
+        self.store(ty, register, to);
+    }
+
+    /// Loads a register with an operand, which stays where it is.
+    pub(super) fn read_operand(&mut self, height: usize, to: u8) {
+        let Operand { ty, location } = self.stack[height];
+        match location {
+            Location::Constant(value) => self.load_constant(ty, to, value),
+            Location::Register(from) if from == to => {}
+            Location::Register(from) => self.copy(ty, to, from),
+            Location::Slot | Location::Local(_) => {
+                self.load(ty, to, at(RBP, self.place_in_frame(height)));
+            }
+            Location::Flags(condition) => self.code.set_if(condition, to),
+        }
+    }
+
+    /// Where an operand is in the frame, which is a local or in its slot.
+    fn place_in_frame(&self, height: usize) -> i32 {
+        match self.stack[height].location {
+            Location::Local(local) => self.frame.locals[local as usize].1,
+            _ => self.slot(height),
+        }
     }
 
     /// Loads a value from the frame for a moment.

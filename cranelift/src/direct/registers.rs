@@ -24,7 +24,6 @@ const NONE: u32 = u32::MAX;
 
 /// The registers of one kind.
 pub(super) struct File {
-    all: u16,
     free: u16,
     /// Those with the value of a local. They are free, or read at the moment; nobody changes them.
     held: u16,
@@ -32,8 +31,8 @@ pub(super) struct File {
 }
 
 impl File {
-    fn new(all: u16) -> Self {
-        Self { all, free: all, held: 0, holds: [NONE; 16] }
+    fn new(free: u16) -> Self {
+        Self { free, held: 0, holds: [NONE; 16] }
     }
 
     /// General registers.
@@ -70,7 +69,6 @@ impl File {
 
     /// Gives a register back. If it held a local's value, it still does.
     pub(super) fn release(&mut self, register: u8) {
-        debug_assert!(self.all & 1 << register != 0);
         self.free |= 1 << register;
     }
 
