@@ -7,7 +7,7 @@ use std::arch::{global_asm, naked_asm};
 
 use wrun_module::{for_each_libcall, layout};
 
-use super::libcalls;
+use super::{bulk, libcalls};
 
 // r10 and r11 carry nothing between functions in the platform's convention.
 macro_rules! exit_stub {
@@ -59,15 +59,18 @@ pub(super) unsafe extern "C" fn host_func_stub() {
 }
 
 macro_rules! libcall_stubs {
+    (@memory_copy) => { pub(super) use bulk::memory_copy; };
+    (@memory_fill) => { pub(super) use bulk::memory_fill; };
+    (@$name:ident) => {
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn $name() {
+            exit_stub!("jmp {f}", f = sym libcalls::$name)
+        }
+    };
     ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
         mod stubs {
             use super::*;
-            $(
-                #[unsafe(naked)]
-                pub(super) unsafe extern "C" fn $name() {
-                    exit_stub!("jmp {f}", f = sym libcalls::$name)
-                }
-            )*
+            $(libcall_stubs! { @$name })*
         }
 
         /// The array that contexts point to, in the order of the table.

@@ -4,7 +4,7 @@
 use std::{
     mem::MaybeUninit,
     panic::{AssertUnwindSafe, catch_unwind},
-    ptr, slice,
+    slice,
     time::Duration,
 };
 
@@ -51,30 +51,6 @@ for_each_libcall!(define_libcalls);
 
 pub(super) use super::throw::throw_ref;
 
-/// Copies bytes.
-///
-/// # Safety
-/// Called by generated code only, which has checked that both ranges are inside memories of the store.
-pub(super) unsafe extern "C" fn memory_copy(_: *mut VmInstanceHead, dst: i64, src: i64, len: i64) {
-    // SAFETY: as above; memories are accessible for their whole length, and nobody has a reference to their bytes
-    // while code of the store runs.
-    unsafe { ptr::copy(src as *const u8, dst as *mut u8, len as usize) };
-}
-
-/// Sets bytes.
-///
-/// # Safety
-/// Called by generated code only, which has checked that the range is inside a memory of the store.
-pub(super) unsafe extern "C" fn memory_fill(
-    _: *mut VmInstanceHead,
-    dst: i64,
-    value: i32,
-    len: i64,
-) {
-    // SAFETY: as for `memory_copy`.
-    unsafe { ptr::write_bytes(dst as *mut u8, value as u8, len as usize) };
-}
-
 /// Copies bytes that other threads may access.
 ///
 /// # Safety
@@ -85,7 +61,7 @@ pub(super) unsafe extern "C" fn shared_memory_copy(
     src: i64,
     len: i64,
 ) {
-    // SAFETY: as for `memory_copy`; there are no references to bytes of shared memories but as atomics.
+    // SAFETY: both ranges are accessible; there are no references to bytes of shared memories but as atomics.
     unsafe { racing::copy(src as *const u8, dst as *mut u8, len as usize) };
 }
 

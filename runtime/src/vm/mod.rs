@@ -26,6 +26,7 @@ compile_error!(
 );
 
 mod activation;
+mod bulk;
 mod code;
 mod exit;
 mod frames;

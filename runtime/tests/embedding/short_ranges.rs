@@ -1,5 +1,6 @@
-//! `memory.copy` and `memory.fill` of constant lengths, which are short enough to be done in place or just not: every length
-//! copies and fills what it should, overlapping or not, up to the last byte of the memory and not one further.
+//! `memory.copy` and `memory.fill` of short ranges: of constant lengths, which are short enough to be done in place or just not,
+//! and of lengths that only show when they run. Every length copies and fills what it should, overlapping or not, up to the
+//! last byte of the memory and not one further.
 
 use std::fmt::Write;
 
@@ -18,7 +19,14 @@ struct Guest {
 
 impl Guest {
     fn new(style: MemoryStyle, index: &str) -> Self {
-        let mut text = format!("(module (memory (export \"memory\") {index} 1)");
+        let mut text = format!(
+            "(module (memory (export \"memory\") {index} 1) (global $len (mut {index}) ({index}.const 0))
+                (func (export \"set\") (param {index}) (global.set $len (local.get 0)))
+                (func (export \"copy\") (param {index} {index}) (memory.copy
+                    (local.get 0) (local.get 1) (global.get $len)))
+                (func (export \"fill\") (param {index} i32) (memory.fill
+                    (local.get 0) (local.get 1) (global.get $len)))"
+        );
         for len in LENGTHS {
             write!(
                 text,
@@ -68,13 +76,18 @@ fn check_all<I: wrun_runtime::WasmTy + Copy + From<u32>>(style: MemoryStyle, ind
 where
     (I, I): wrun_runtime::WasmParams,
     (I, i32): wrun_runtime::WasmParams,
+    (I,): wrun_runtime::WasmParams,
 {
     let mut guest = Guest::new(style, index);
-    for len in LENGTHS {
+    let set: TypedFunc<(I,), ()> = guest.instance.get_typed_func(&guest.store, "set").unwrap();
+    let constant = LENGTHS.map(|len| (len, format!("copy{len}"), format!("fill{len}")));
+    let variable = (0..=130).map(|len| (len, "copy".to_owned(), "fill".to_owned()));
+    for (len, copy, fill) in constant.chain(variable) {
+        set.call(&mut guest.store, (I::from(len as u32),)).unwrap();
         let copy: TypedFunc<(I, I), ()> =
-            guest.instance.get_typed_func(&guest.store, &format!("copy{len}")).unwrap();
+            guest.instance.get_typed_func(&guest.store, &copy).unwrap();
         let fill: TypedFunc<(I, i32), ()> =
-            guest.instance.get_typed_func(&guest.store, &format!("fill{len}")).unwrap();
+            guest.instance.get_typed_func(&guest.store, &fill).unwrap();
         let last = SIZE - len;
         let apart = [(0, 1000), (last, 5), (5, last)];
         let overlapping = [(100, 101), (101, 100), (100, 100), (200, 208), (216, 200)];
@@ -115,4 +128,26 @@ fn short_ranges_of_checked_memories() {
 #[test]
 fn short_ranges_of_memories_with_wide_addresses() {
     check_all::<u64>(MemoryStyle::Reserved, "i64");
+}
+
+#[test]
+fn ranges_that_are_not_short_need_stack() {
+    let mut guest = Guest::new(MemoryStyle::Reserved, "i32");
+    let text = "(module
+        (memory 1)
+        (func $f (export \"copy\") (param i32)
+            (memory.copy (i32.const 0) (i32.const 1000) (local.get 0))
+            (call $f (local.get 0)))
+        (func $g (export \"fill\") (param i32)
+            (memory.fill (i32.const 0) (i32.const 1) (local.get 0))
+            (call $g (local.get 0))))";
+    let module = Module::new(guest.store.engine(), text).unwrap();
+    let instance = Instance::new(&mut guest.store, &module, &[]).unwrap();
+    for name in ["copy", "fill"] {
+        let func: TypedFunc<(i32,), ()> = instance.get_typed_func(&guest.store, name).unwrap();
+        for len in [10, 1000, 20_000] {
+            let error = func.call(&mut guest.store, (len,)).unwrap_err();
+            assert_eq!(error.trap().unwrap().code(), TrapCode::StackExhausted, "{name} of {len}");
+        }
+    }
 }
