@@ -29,10 +29,29 @@ pub(super) enum Kind {
     Data,
 }
 
+/// The length of jumps that are always taken; the others have a byte more.
+const JUMP_LEN: u32 = 5;
+
+/// What returns.
+const RET: &[u8] = &[0xc3];
+
+/// What traps.
+const UD2: &[u8] = &[0x0f, 0x0b];
+
 impl Item {
     /// The item's bytes in the function's code.
     pub(super) fn bytes(self, code: &[u8]) -> &[u8] {
         &code[self.offset as usize..(self.offset + self.len) as usize]
+    }
+
+    /// Whether what lies behind the item is not executed after it.
+    pub(super) fn ends_path(self, code: &[u8]) -> bool {
+        match self.kind {
+            Kind::Branch { .. } => self.len == JUMP_LEN,
+            Kind::Table | Kind::Data => true,
+            Kind::Plain => matches!(self.bytes(code), RET | UD2),
+            Kind::Address { .. } => false,
+        }
     }
 
     /// Where a table's jumps go.

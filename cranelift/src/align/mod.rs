@@ -1,7 +1,8 @@
 //! Puts loops of finished x86-64 code where processors fetch them well: no-operations in front of their first instructions.
 //!
 //! How fast a loop runs depends on where it lies within the lines of 64 bytes, in which processors fetch and cache code, and
-//! Cranelift aligns no loops. RATIONALE.md has what was measured, and why this place was chosen.
+//! Cranelift aligns no loops. RATIONALE.md has what was measured, and why this place was chosen. Within loops, what is short and
+//! jumped to is kept in one line (`joins`).
 //!
 //! Code is taken apart into its instructions (`decode`), gets new offsets (`Layout`), and is written again with every
 //! distance in it corrected (`Layout::write`); all tables of a [`CompiledFunc`] follow. The sandbox depends on this being
@@ -11,10 +12,14 @@
 
 mod check;
 mod decode;
+mod joins;
 
 use wrun_module::{CompiledFunc, Placement};
 
-use self::decode::{Item, Kind};
+use self::{
+    decode::{Item, Kind},
+    joins::{Join, joins},
+};
 
 /// Loops begin this far behind a multiple of [`ALIGN`].
 const PHASE: u32 = 16;
@@ -55,7 +60,8 @@ fn aligned(func: &CompiledFunc, start: u32, blocks: &[u32], prologue: u32) -> Op
     if headers.is_empty() {
         return None;
     }
-    let layout = Layout::new(&items, &headers, start, func.align)?;
+    let joins = joins(&items, &headers, &func.code, ALIGN);
+    let layout = Layout::new(&items, &headers, &joins, start, func.align)?;
     let code = layout.write(&func.code)?;
     if !check::same(&layout, &func.code, &code) {
         debug_assert!(false, "code with loops aligned is other code");
@@ -89,16 +95,28 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// Moves loops of a function that starts at `start` to where they are to begin, and its constants by a multiple of their
-    /// alignment. Nothing when the function gets too large.
-    fn new(items: &'a [Item], headers: &[usize], start: u32, align: u32) -> Option<Self> {
+    /// Moves loops of a function that starts at `start` to where they are to begin, its joins to where each is within a line,
+    /// and its constants by a multiple of their alignment. Nothing when the function gets too large.
+    fn new(
+        items: &'a [Item],
+        headers: &[usize],
+        joins: &[Join],
+        start: u32,
+        align: u32,
+    ) -> Option<Self> {
         let mut headers = headers.iter().copied().peekable();
+        let mut joins = joins.iter().peekable();
         let mut at = 0_u32;
         let mut offsets = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
+            let phase = start.checked_add(at)? % ALIGN;
             if headers.next_if_eq(&place).is_some() {
-                let phase = start.checked_add(at)? % ALIGN;
                 at = at.checked_add((PHASE + ALIGN - phase) % ALIGN)?;
+            }
+            if let Some(join) = joins.next_if(|join| join.place == place)
+                && phase + join.len > ALIGN
+            {
+                at = at.checked_add(ALIGN - phase)?;
             }
             if matches!(item.kind, Kind::Data) && item.len > 0 {
                 let moved = at.checked_sub(item.offset)?;

@@ -5,7 +5,10 @@ use wrun_module::{
     image::tables::{CatchingCall, Handler},
 };
 
-use super::{ALIGN, Layout, PHASE, align_loops, check, decode, headers};
+use super::{
+    ALIGN, Layout, PHASE, align_loops, check, decode, headers,
+    joins::{Join, joins},
+};
 
 const PLACEMENT: Placement = Placement { align: 64, phase: 48 };
 
@@ -88,6 +91,47 @@ fn jumps_by_tables_and_constants_are_found_again() {
     assert_eq!(int(32 + by + 4), (constant - (32 + by + 8)) as i32);
 }
 
+/// `push rbp; mov rbp, rsp`, a loop of two ways, `ret`. The first way is `filler` bytes long. The second is jumped to, and both
+/// jump back.
+fn two_ways(filler: u32) -> (Vec<u8>, u32) {
+    let mut code = vec![0x55, 0x48, 0x89, 0xe5, 0x85, 0xc9, 0x0f, 0x84];
+    let second = 12 + filler + 5;
+    code.extend((filler + 5).to_le_bytes());
+    code.extend(vec![0x90; filler as usize]);
+    for end in [second, second + 9] {
+        if end > second {
+            code.extend([0xff, 0xc9, 0xff, 0xc9]);
+        }
+        code.push(0xe9);
+        code.extend(4_u32.wrapping_sub(end).to_le_bytes());
+    }
+    code.push(0xc3);
+    (code, second)
+}
+
+#[test]
+fn what_is_jumped_to_in_loops_is_kept_in_one_line() {
+    for filler in 0..ALIGN {
+        let (code, second) = two_ways(filler);
+        let blocks = [4, 12, second, second + 9];
+        let items = decode::decode(&code, &blocks).unwrap();
+        let headers = headers(&items, 4).unwrap();
+        let place = decode::find(&items, second).unwrap();
+        let joins = joins(&items, &headers, &code, ALIGN);
+        assert_eq!(
+            joins,
+            [Join { place, len: 9 }],
+            "neither what is only come to from above, nor what is in no loop"
+        );
+        let layout = Layout::new(&items, &headers, &joins, 48, 16).unwrap();
+        let at = layout.start(second).unwrap();
+        let unmoved = second + moved(4);
+        let fits = (48 + unmoved) % ALIGN + 9 <= ALIGN;
+        assert_eq!(at, if fits { unmoved } else { (48 + unmoved).next_multiple_of(ALIGN) - 48 });
+        assert!(check::same(&layout, &code, &layout.write(&code).unwrap()));
+    }
+}
+
 #[test]
 fn functions_that_are_not_understood_stay() {
     let changed = |code: &[u8], place: usize, byte: u8| {
@@ -117,7 +161,7 @@ fn functions_that_are_not_understood_stay() {
 fn any_change_is_seen() {
     for (code, blocks) in [(LOOP, &[4_u32, 9, 17] as &[_]), (TABLE, &[0, 24, 32])] {
         let items = decode::decode(code, blocks).unwrap();
-        let layout = Layout::new(&items, &headers(&items, 4).unwrap(), 48, 16).unwrap();
+        let layout = Layout::new(&items, &headers(&items, 4).unwrap(), &[], 48, 16).unwrap();
         let new = layout.write(code).unwrap();
         assert!(check::same(&layout, code, &new));
         for (item, &offset) in items.iter().zip(&layout.offsets) {
