@@ -16,6 +16,7 @@
 mod abi;
 mod align;
 mod assemble;
+mod balance;
 mod compile;
 mod compiler;
 mod direct;

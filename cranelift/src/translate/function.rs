@@ -15,8 +15,8 @@ use std::collections::HashMap;
 
 use cranelift_codegen::{
     ir::{
-        self, BlockArg, Endianness, FuncRef, InstBuilder, MemFlagsData, SigRef, StackSlot, Value,
-        types,
+        self, BlockArg, Endianness, FuncRef, InstBuilder, InstructionData, MemFlagsData, Opcode,
+        SigRef, StackSlot, Value, ValueDef, types,
     },
     isa::TargetFrontendConfig,
 };
@@ -190,6 +190,16 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
     /// The CLIF type of a value.
     pub(super) fn type_of(&self, value: Value) -> ir::Type {
         self.builder.func.dfg.value_type(value)
+    }
+
+    /// What an integer is, when it is a constant; one of 32 bits with zeros above.
+    pub(super) fn constant(&self, value: Value) -> Option<u64> {
+        let dfg = &self.builder.func.dfg;
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
+            _ => None,
+        }
     }
 
     /// Number of values on the stack.

@@ -24,6 +24,24 @@ impl FuncTranslator<'_, '_> {
         self.push_bool(outcome);
     }
 
+    /// Subtracts. A constant is added instead, its negative: that is what addresses can take in.
+    fn subtract(&mut self) {
+        let (x, y) = self.pop2();
+        let result = match self.constant(y) {
+            Some(constant) => {
+                let ty = self.type_of(y);
+                let negative = match ty {
+                    I32 => i64::from((constant as u32).wrapping_neg()),
+                    _ => constant.wrapping_neg() as i64,
+                };
+                let negative = self.ins().iconst(ty, negative);
+                self.ins().iadd(x, negative)
+            }
+            None => self.ins().isub(x, y),
+        };
+        self.push(result);
+    }
+
     pub(super) fn visit_i32_const(&mut self, value: i32) {
         let constant = self.ins().iconst(I32, i64::from(value as u32));
         self.push(constant);
@@ -90,7 +108,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn visit_i32_sub(&mut self) {
-        self.binary(|ins, x, y| ins.isub(x, y));
+        self.subtract();
     }
 
     pub(super) fn visit_i32_mul(&mut self) {
@@ -219,7 +237,7 @@ impl FuncTranslator<'_, '_> {
     }
 
     pub(super) fn visit_i64_sub(&mut self) {
-        self.binary(|ins, x, y| ins.isub(x, y));
+        self.subtract();
     }
 
     pub(super) fn visit_i64_mul(&mut self) {

@@ -6,7 +6,7 @@
 //! may see each byte of those.
 
 use cranelift_codegen::ir::{
-    self, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, ValueDef,
+    self, Endianness, InstBuilder, MemFlagsData, Value,
     types::{I8, I8X16, I16, I32, I64},
 };
 
@@ -30,15 +30,7 @@ fn chunks(len: u64) -> impl Iterator<Item = (ir::Type, i32)> {
 impl FuncTranslator<'_, '_> {
     /// The length, when it is a constant and small enough.
     pub(super) fn short_length(&self, len: Value) -> Option<u64> {
-        let dfg = &self.builder.func.dfg;
-        let ValueDef::Result(inst, _) = dfg.value_def(len) else { return None };
-        match dfg.insts[inst] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
-                // A constant of 32 bits is kept with zeros above.
-                u64::try_from(imm.bits()).ok().filter(|&len| len <= MOST)
-            }
-            _ => None,
-        }
+        self.constant(len).filter(|&len| len <= MOST)
     }
 
     /// Copies `len` bytes between two addresses.

@@ -1,7 +1,7 @@
 //! The same value in many elements of an array: a few stores, a loop, or a call of the runtime.
 
 use cranelift_codegen::ir::{
-    InstBuilder, InstructionData, MemFlagsData, Value, ValueDef,
+    InstBuilder, MemFlagsData, Value,
     condcodes::IntCC,
     types::{I32, I64, I64X2},
 };
@@ -62,15 +62,6 @@ impl FuncTranslator<'_, '_> {
 
         self.builder.seal_block(done);
         self.builder.switch_to_block(done);
-    }
-
-    /// The value of an `i32` that is a constant.
-    pub(super) fn constant(&self, value: Value) -> Option<u64> {
-        let ValueDef::Result(inst, _) = self.builder.func.dfg.value_def(value) else { return None };
-        match self.builder.func.dfg.insts[inst] {
-            InstructionData::UnaryImm { imm, .. } => Some(u64::from(imm.bits() as u32)),
-            _ => None,
-        }
     }
 
     /// The bits of a field's value in two halves of 64 bits; of fewer the lowest, with anything above.
