@@ -3,10 +3,15 @@
 //! - *Native*: the platform's C convention with `(callee_vmctx, caller_vmctx, params…)`. The first result is returned
 //!   as if it were the only one; the others go through an out-pointer that is the last parameter, result `i + 1` at
 //!   `i * value::SIZE`. Functions that escape have it, imported functions, and all that is called by reference.
-//! - *Internal*: Cranelift's convention for tail calls with `(vmctx, params…)`, all results returned. All other functions
-//!   have it, and those with tail calls even when they escape: these have a native *adapter* besides, and their
-//!   references hold both entries. RATIONALE.md says why.
+//! - *Internal*: Cranelift's convention for tail calls with `(vmctx, params…)`, all results returned in registers. When there
+//!   are more than fit, they are returned as native functions do it. All other functions have it, and those with tail calls
+//!   even when they escape: these have a native *adapter* besides, and their references hold both entries. RATIONALE.md
+//!   says why.
 //! - *Libcalls*: the platform's C convention with `(vmctx, params…)`.
+//!
+//! Whatever the convention, the callee's context is in the register of the first argument: code that is called before it is
+//! there is found by it. So no signature returns more than registers hold, for which Cranelift would pass the address of room
+//! in that register.
 
 use cranelift_codegen::{
     ir::{self, AbiParam, types},
@@ -19,6 +24,10 @@ pub(crate) const POINTER: ir::Type = types::I64;
 
 /// Cranelift's convention for internal functions.
 const INTERNAL: CallConv = CallConv::Tail;
+
+/// How many results internal functions return in registers of each kind, for numbers and for floats and vectors. Cranelift's
+/// convention has no fewer on any target.
+const RESULT_REGISTERS: usize = 8;
 
 /// How a value of a WebAssembly type is held: function references are pointers, other references indices.
 pub(crate) fn clif_type(ty: ValType) -> ir::Type {
@@ -65,12 +74,35 @@ impl Abi {
     pub(crate) fn native_signature(&self, ty: &FuncType) -> ir::Signature {
         let mut signature = ir::Signature::new(self.native);
         signature.params.extend([AbiParam::new(POINTER), AbiParam::new(POINTER)]);
+        self.complete(signature, ty, Convention::Native)
+    }
+
+    /// A signature that has its contexts, with the parameters and results of a type.
+    fn complete(
+        &self,
+        mut signature: ir::Signature,
+        ty: &FuncType,
+        convention: Convention,
+    ) -> ir::Signature {
         signature.params.extend(abi_params(ty.params()));
-        if ty.results().len() > 1 {
+        if self.has_out_pointer(ty, convention) {
             signature.params.push(AbiParam::new(POINTER));
+            signature.returns.extend(abi_params(&ty.results()[..1]));
+        } else {
+            signature.returns.extend(abi_params(ty.results()));
         }
-        signature.returns.extend(abi_params(&ty.results()[..ty.results().len().min(1)]));
         signature
+    }
+
+    /// Whether functions of a type and convention return only their first result, and the others through a pointer.
+    pub(crate) fn has_out_pointer(&self, ty: &FuncType, convention: Convention) -> bool {
+        match convention {
+            Convention::Native => ty.results().len() > 1,
+            Convention::Internal => {
+                let numbers = ty.results().iter().filter(|&&ty| clif_type(ty).is_int()).count();
+                numbers.max(ty.results().len() - numbers) > RESULT_REGISTERS
+            }
+        }
     }
 
     /// The signature for a call that has handlers for exceptions, where it is not that of a call without.
@@ -88,13 +120,12 @@ impl Abi {
         Some(ir::Signature { call_conv: CallConv::Winch, ..signature.clone() })
     }
 
-    /// Signature of an internal function: parameter 0 is the context.
+    /// Signature of an internal function: parameter 0 is the context; when there are more results than registers, the last one
+    /// is the pointer for those behind the first.
     pub(crate) fn internal_signature(&self, ty: &FuncType) -> ir::Signature {
         let mut signature = ir::Signature::new(INTERNAL);
         signature.params.push(AbiParam::new(POINTER));
-        signature.params.extend(abi_params(ty.params()));
-        signature.returns.extend(abi_params(ty.results()));
-        signature
+        self.complete(signature, ty, Convention::Internal)
     }
 
     /// The signature of the code that goes on in a function of a type and convention from one of its loops on: what the

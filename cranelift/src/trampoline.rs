@@ -13,7 +13,7 @@ use wrun_module::{
 };
 
 use crate::{
-    abi::{Abi, POINTER, clif_type},
+    abi::{Abi, Convention, POINTER, clif_type},
     env::ModuleEnv,
 };
 
@@ -126,9 +126,10 @@ pub(crate) fn build_adapter(
     let name = ExternalName::user(builder.func.declare_imported_user_function(name));
     let data = ExtFuncData { name, signature, colocated: true, patchable: false };
     let code = builder.import_function(data);
-    // All but the caller's context, and the pointer for results.
+    // All but the caller's context; and the pointer for results, unless they come in registers.
     let mut args = vec![params[0]];
-    args.extend_from_slice(&params[2..2 + ty.params().len()]);
+    let behind = if env.abi.has_out_pointer(ty, Convention::Internal) { 3 } else { 2 };
+    args.extend_from_slice(&params[2..behind + ty.params().len()]);
     let call = builder.ins().call(code, &args);
     let results = builder.inst_results(call).to_vec();
     for (slot, &result) in results.iter().skip(1).enumerate() {

@@ -148,10 +148,28 @@ impl<'m> FuncTranslator<'_, 'm> {
 
     /// Pops the arguments, calls, and pushes the results; native convention.
     pub(super) fn call_native(&mut self, callee: Callee, callee_context: Value, ty: &'m FuncType) {
+        let contexts = [callee_context, self.vmctx()];
+        self.call_by(Convention::Native, callee, &contexts, ty);
+    }
+
+    /// Pops the arguments, calls, and pushes the results; internal convention.
+    fn call_internal(&mut self, callee: Callee, ty: &'m FuncType) {
+        let context = [self.vmctx()];
+        self.call_by(Convention::Internal, callee, &context, ty);
+    }
+
+    /// Pops the arguments behind the contexts, calls, and pushes the results.
+    fn call_by(
+        &mut self,
+        convention: Convention,
+        callee: Callee,
+        contexts: &[Value],
+        ty: &'m FuncType,
+    ) {
         let mut args = Vec::with_capacity(ty.params().len() + 3);
-        args.extend([callee_context, self.vmctx()]);
+        args.extend_from_slice(contexts);
         self.pop_all(ty.params(), &mut args);
-        if ty.results().len() < 2 {
+        if !self.env.abi.has_out_pointer(ty, convention) {
             self.call_with(callee, &args, ty.results());
             return;
         }
@@ -163,14 +181,6 @@ impl<'m> FuncTranslator<'_, 'm> {
             let result = self.ins().load(clif_type(ty), flags, out_pointer, offset);
             self.push_typed(result, ty);
         }
-    }
-
-    /// Pops the arguments, calls, and pushes the results; internal convention.
-    fn call_internal(&mut self, callee: Callee, ty: &'m FuncType) {
-        let mut args = Vec::with_capacity(ty.params().len() + 1);
-        args.push(self.vmctx());
-        self.pop_all(ty.params(), &mut args);
-        self.call_with(callee, &args, ty.results());
     }
 
     /// The address of room for `count` results, until the next call.

@@ -4,6 +4,9 @@
 //! with the internal convention is jumped to. One with the native convention has no tail calls of its own, so a chain
 //! of tail calls ends there: it is called and its results returned, for which one frame more is enough, however long the
 //! chain was. Which of the two a reference is to, it says itself: its tail entry is null for native functions.
+//!
+//! A callee's results are the function's, in number and kinds. So both return them in registers, or both through a pointer,
+//! which is handed on.
 
 use cranelift_codegen::ir::{InstBuilder, Value};
 use wrun_module::{
@@ -43,6 +46,7 @@ impl FuncTranslator<'_, '_> {
             Convention::Internal => {
                 let mut args = vec![self.vmctx()];
                 self.pop_all(ty.params(), &mut args);
+                args.extend(self.out_pointer);
                 self.ins().return_call(callee, &args);
             }
         }
@@ -82,7 +86,8 @@ impl FuncTranslator<'_, '_> {
 
         self.builder.switch_to_block(tail);
         let signature = self.signature(ty, Convention::Internal);
-        self.ins().return_call_indirect(signature, callee.tail, &args);
+        let tail_args = [&args[..], self.out_pointer.as_slice()].concat();
+        self.ins().return_call_indirect(signature, callee.tail, &tail_args);
 
         self.builder.switch_to_block(native);
         self.push_all(&args[1..]);
