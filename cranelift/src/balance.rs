@@ -9,20 +9,18 @@
 //! of its operands, on a processor that does everything as soon as it can. Only loops of one block are looked at: there all
 //! paths are known, and it costs hardly any time to find them.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
 use cranelift_codegen::{
     cursor::{Cursor, FuncCursor},
     ir::{
-        Block, BlockArg, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value,
-        ValueDef, types,
+        Block, Function, Inst, InstBuilder, InstructionData, Opcode, Type, Value, ValueDef, types,
     },
 };
 use cranelift_entity::{SecondaryMap, packed_option::PackedOption};
 
 /// How many iterations are gone through: what terms are handed on from one variable to the next is known after so many.
 const ITERATIONS: usize = 8;
-
-/// Blocks with more instructions are left alone, lest the time for a function grows faster than its size.
-const MAX_INSTS: usize = 2000;
 
 /// Balances the sums in all loops of one block.
 pub(crate) fn balance(func: &mut Function) {
@@ -47,24 +45,15 @@ pub(crate) fn balance(func: &mut Function) {
     }
 }
 
-/// What the parameters of a block are in the next iteration, when it is a loop of its own and makes no calls.
+/// What the parameters of a block are in the next iteration, when it is a loop of its own.
 fn next_params(func: &Function, block: Block) -> Option<Vec<Value>> {
-    let last = func.layout.last_inst(block)?;
     let dfg = &func.dfg;
-    let branch = &dfg.insts[last];
+    let branch = &dfg.insts[func.layout.last_inst(block)?];
     let calls = branch.branch_destination(&dfg.jump_tables, &dfg.exception_tables);
     let mut back = calls.iter().filter(|call| call.block(&dfg.value_lists) == block);
     let (Some(back), None) = (back.next(), back.next()) else { return None };
-    if func.layout.block_insts(block).take(MAX_INSTS + 1).count() > MAX_INSTS
-        || func.layout.block_insts(block).any(|inst| dfg.insts[inst].opcode().is_call())
-    {
-        return None;
-    }
     back.args(&dfg.value_lists)
-        .map(|arg| match arg {
-            BlockArg::Value(value) => Some(value),
-            _ => None,
-        })
+        .map(|arg| arg.as_value().map(|value| dfg.resolve_aliases(value)))
         .collect()
 }
 
@@ -81,20 +70,22 @@ fn has_sum(func: &Function, block: Block) -> bool {
     })
 }
 
-/// The operation of an instruction and its type, when the order of its terms does not matter and none is constant: constants
-/// become part of addresses where they are.
+/// The operation of an instruction and its type, when the order of its terms does not matter.
 fn operation(func: &Function, inst: Inst) -> Option<(Opcode, Type)> {
     let opcode = func.dfg.insts[inst].opcode();
     if !matches!(opcode, Opcode::Iadd | Opcode::Bxor | Opcode::Bor | Opcode::Band) {
         return None;
     }
     let ty = func.dfg.value_type(func.dfg.first_result(inst));
-    let is_constant = |&arg: &Value| match func.dfg.value_def(arg) {
+    (ty == types::I32 || ty == types::I64).then_some((opcode, ty))
+}
+
+/// Whether an operand of an instruction is a constant.
+fn has_constant(func: &Function, inst: Inst) -> bool {
+    func.dfg.inst_args(inst).iter().any(|&arg| match func.dfg.value_def(arg) {
         ValueDef::Result(def, _) => func.dfg.insts[def].opcode() == Opcode::Iconst,
         _ => false,
-    };
-    let fits = ty == types::I32 || ty == types::I64;
-    (fits && !func.dfg.inst_args(inst).iter().any(is_constant)).then_some((opcode, ty))
+    })
 }
 
 /// When each value of a loop is there, in cycles, in an iteration after a few. Values from outside are there at the beginning.
@@ -125,6 +116,7 @@ fn latency(opcode: Opcode) -> u32 {
         Opcode::Iconst | Opcode::Uextend | Opcode::Ireduce => 0,
         Opcode::Imul | Opcode::Umulhi | Opcode::Smulhi => 3,
         Opcode::Udiv | Opcode::Sdiv | Opcode::Urem | Opcode::Srem => 12,
+        opcode if opcode.is_call() => 20,
         opcode if opcode.can_load() => 4,
         _ => 1,
     }
@@ -176,7 +168,14 @@ impl Sum {
             self::operation(func, inst) == Some(operation)
                 && func.layout.inst_block(inst) == Some(block)
         };
-        if uses.only(func.dfg.first_result(last)).is_some_and(same) {
+        // A constant that is added last stays there: it becomes part of an address.
+        let mut user = uses.only(func.dfg.first_result(last)).filter(|&user| same(user));
+        while let Some(inst) = user
+            && has_constant(func, inst)
+        {
+            user = uses.only(func.dfg.first_result(inst)).filter(|&user| same(user));
+        }
+        if user.is_some() || has_constant(func, last) {
             return None;
         }
         let mut sum = Self { operation, last, parts: Vec::new(), terms: Vec::new() };
@@ -195,34 +194,35 @@ impl Sum {
 
     /// Adds the terms in the order in which they are there, when that gives the sum earlier.
     fn balance(self, func: &mut Function, times: &SecondaryMap<Value, u32>) {
-        let result = func.dfg.first_result(self.last);
-        let mut terms: Vec<u32> = self.terms.iter().map(|&term| times[term]).collect();
-        while terms.len() > 1 {
-            terms.sort_unstable_by_key(|&time| std::cmp::Reverse(time));
-            let (_, later) = (terms.pop(), terms.pop());
-            terms.extend(later.map(|later| later + 1));
-        }
-        if terms[0] >= times[result] {
+        let mut terms: BinaryHeap<_> =
+            self.terms.iter().map(|&term| Reverse((times[term], term))).collect();
+        if earliest(terms.iter().map(|term| term.0.0)) >= times[func.dfg.first_result(self.last)] {
             return;
         }
         let (opcode, ty) = self.operation;
-        let mut terms: Vec<(u32, Value)> =
-            self.terms.iter().map(|&term| (times[term], term)).collect();
         let mut cursor = FuncCursor::new(func).at_inst(self.last);
         cursor.set_srcloc(cursor.func.srcloc(self.last));
-        loop {
-            terms.sort_unstable_by_key(|&term| std::cmp::Reverse(term));
-            let (Some((_, x)), Some((later, y))) = (terms.pop(), terms.pop()) else { return };
+        while let (Some(Reverse((_, x))), Some(Reverse((later, y)))) = (terms.pop(), terms.pop()) {
             if terms.is_empty() {
                 cursor.func.dfg.insts[self.last] = InstructionData::Binary { opcode, args: [x, y] };
                 break;
             }
             let (part, dfg) = cursor.ins().Binary(opcode, ty, x, y);
-            terms.push((later + 1, dfg.first_result(part)));
+            terms.push(Reverse((later + 1, dfg.first_result(part))));
         }
         for part in self.parts {
             cursor.func.layout.remove_inst(part);
         }
+    }
+}
+
+/// When a sum of terms that are there at these times can be there: the two earliest ones are always added first.
+fn earliest(times: impl Iterator<Item = u32>) -> u32 {
+    let mut times: BinaryHeap<_> = times.map(Reverse).collect();
+    loop {
+        let first = times.pop().map_or(0, |first| first.0);
+        let Some(Reverse(second)) = times.pop() else { return first };
+        times.push(Reverse(second + 1));
     }
 }
 
@@ -322,12 +322,25 @@ mod tests {
     }
 
     #[test]
-    fn constants_stay_where_addresses_find_them() {
+    fn what_is_handed_on_stays() {
+        let mut func = with_loop(|builder, late, address| {
+            let early = load(builder, address, 0);
+            let next = builder.ins().iadd(late, early);
+            builder.ins().iadd(next, early);
+            next
+        });
+        let before = func.display().to_string();
+        balance(&mut func);
+        assert_eq!(func.display().to_string(), before);
+    }
+
+    #[test]
+    fn a_constant_that_is_added_last_stays_last() {
         let func = with_loop(|builder, late, address| {
             let early = load(builder, address, 0);
+            let near = builder.ins().iadd(early, late);
             let seven = builder.ins().iconst(I32, 7);
-            let near = builder.ins().iadd(late, seven);
-            builder.ins().iadd(near, early)
+            builder.ins().iadd(near, seven)
         });
         let before = func.display().to_string();
         let mut after = func;
