@@ -14,6 +14,26 @@ use wrun_module::layout;
 /// The most bytes that are not left to the C library.
 const SHORT: usize = 64;
 
+/// A stub that does short ranges itself, and jumps to label 7 for others: there `$function` of the C library is gone to, when
+/// there is stack for it, with the arguments that `$moves` makes.
+macro_rules! stub {
+    ($function:path, [$($moves:literal),*], $($short:literal,)*) => {
+        naked_asm!(
+            $($short,)*
+            "7:",
+            "mov r10, [rdi + {store}]",
+            "cmp rsp, [r10 + {stack_limit}]",
+            "jb wrun_vm_overflow",
+            $($moves,)*
+            "jmp {function}",
+            short = const SHORT,
+            store = const layout::context::STORE,
+            stack_limit = const layout::store_context::STACK_LIMIT,
+            function = sym $function,
+        )
+    };
+}
+
 /// Copies bytes as if through a copy of them.
 ///
 /// # Safety
@@ -22,7 +42,9 @@ const SHORT: usize = 64;
 /// runs.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn memory_copy() {
-    naked_asm!(
+    stub!(
+        libc::memmove,
+        ["mov rdi, rsi", "mov rsi, rdx", "mov rdx, rcx"],
         "cmp rcx, 16",
         "jb 3f",
         "cmp rcx, 32",
@@ -74,18 +96,6 @@ pub(super) unsafe extern "C" fn memory_copy() {
         "mov [rsi + rcx - 1], r10b",
         "6:",
         "ret",
-        "7:",
-        "mov r10, [rdi + {store}]",
-        "cmp rsp, [r10 + {stack_limit}]",
-        "jb wrun_vm_overflow",
-        "mov rdi, rsi",
-        "mov rsi, rdx",
-        "mov rdx, rcx",
-        "jmp {memmove}",
-        short = const SHORT,
-        store = const layout::context::STORE,
-        stack_limit = const layout::store_context::STACK_LIMIT,
-        memmove = sym libc::memmove,
     )
 }
 
@@ -95,7 +105,9 @@ pub(super) unsafe extern "C" fn memory_copy() {
 /// Called by generated code only, as `memory_fill(context, dst, value, len)`; for the rest as for [`memory_copy`].
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn memory_fill() {
-    naked_asm!(
+    stub!(
+        libc::memset,
+        ["mov rdi, rsi", "mov esi, edx", "mov rdx, rcx"],
         "cmp rcx, {short}",
         "ja 7f",
         "movzx eax, dl",
@@ -134,17 +146,5 @@ pub(super) unsafe extern "C" fn memory_fill() {
         "mov [rsi + rcx - 1], al",
         "6:",
         "ret",
-        "7:",
-        "mov r10, [rdi + {store}]",
-        "cmp rsp, [r10 + {stack_limit}]",
-        "jb wrun_vm_overflow",
-        "mov rdi, rsi",
-        "mov esi, edx",
-        "mov rdx, rcx",
-        "jmp {memset}",
-        short = const SHORT,
-        store = const layout::context::STORE,
-        stack_limit = const layout::store_context::STACK_LIMIT,
-        memset = sym libc::memset,
     )
 }

@@ -7,7 +7,7 @@
 //! - [`layout`] is the data that generated code reads, held against the table in `wrun_module`;
 //! - [`supertypes`] is how generated code finds out what is a subtype of what;
 //! - [`store`] owns what instances refer to, [`mod@instance`] makes their contexts;
-//! - [`activation`] goes into WebAssembly and comes back, [`exit`] and [`libcalls`] are called from there;
+//! - [`activation`] goes into WebAssembly and comes back, [`exit`], [`libcalls`] and [`bulk`] are called from there;
 //! - [`signals`] turns faults into traps, [`frames`] finds out where they happened;
 //! - [`throw`] finds the handlers of exceptions;
 //! - [`func`] is functions of both worlds, [`value`] their values;
