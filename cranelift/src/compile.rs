@@ -20,7 +20,7 @@ use wrun_module::{
 
 use crate::{
     abi::Abi,
-    align, balance, direct,
+    align, balance, constants, direct,
     env::ModuleEnv,
     epilogue,
     func::{Failure, compiled_func},
@@ -281,6 +281,7 @@ impl Worker {
             self.inlining
                 .inline(env, position, &mut self.frontend, &mut self.context)
                 .map_err(Failure::Other)?;
+            constants::gather(&mut self.context.func);
             balance::balance(&mut self.context.func);
         }
         self.times.translate += start.elapsed();

@@ -19,6 +19,7 @@ mod assemble;
 mod balance;
 mod compile;
 mod compiler;
+mod constants;
 mod direct;
 mod env;
 mod epilogue;
