@@ -26,7 +26,7 @@ pub(crate) const POINTER: ir::Type = types::I64;
 const INTERNAL: CallConv = CallConv::Tail;
 
 /// How many results internal functions return in registers of each kind, for numbers and for floats and vectors. Cranelift's
-/// convention has no fewer on any target.
+/// convention has so many on x86-64.
 const RESULT_REGISTERS: usize = 8;
 
 /// How a value of a WebAssembly type is held: function references are pointers, other references indices.

@@ -19,6 +19,8 @@ use cranelift_codegen::{
 };
 use cranelift_entity::{SecondaryMap, packed_option::PackedOption};
 
+use crate::constants::constant;
+
 /// How many iterations are gone through: what terms are handed on from one variable to the next is known after so many.
 const ITERATIONS: usize = 8;
 
@@ -82,10 +84,7 @@ fn operation(func: &Function, inst: Inst) -> Option<(Opcode, Type)> {
 
 /// Whether an operand of an instruction is a constant.
 fn has_constant(func: &Function, inst: Inst) -> bool {
-    func.dfg.inst_args(inst).iter().any(|&arg| match func.dfg.value_def(arg) {
-        ValueDef::Result(def, _) => func.dfg.insts[def].opcode() == Opcode::Iconst,
-        _ => false,
-    })
+    func.dfg.inst_args(inst).iter().any(|&arg| constant(func, arg).is_some())
 }
 
 /// When each value of a loop is there, in cycles, in an iteration after a few. Values from outside are there at the beginning.

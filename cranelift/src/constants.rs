@@ -60,7 +60,11 @@ fn sum(func: &Function, value: Value) -> Option<(Value, Value)> {
 /// The term of a sum that is no constant, and the constant.
 fn plus_constant(func: &Function, value: Value) -> Option<(Value, u32)> {
     let (x, y) = sum(func, value)?;
-    constant(func, y).map(|y| (x, y)).or_else(|| constant(func, x).map(|x| (y, x)))
+    let (term, constant) = match constant(func, y) {
+        Some(y) => (x, y),
+        None => (y, constant(func, x)?),
+    };
+    Some((term, constant as u32))
 }
 
 /// What is left of a value without the constants that are added to it last, and their sum.
@@ -74,10 +78,11 @@ fn without_constants(func: &Function, mut value: Value) -> (Value, u32) {
     (value, total)
 }
 
-fn constant(func: &Function, value: Value) -> Option<u32> {
+/// What an integer is, when it is a constant; one of 32 bits with zeros above.
+pub(crate) fn constant(func: &Function, value: Value) -> Option<u64> {
     let ValueDef::Result(inst, _) = func.dfg.value_def(value) else { return None };
     match func.dfg.insts[inst] {
-        InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u32),
+        InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
         _ => None,
     }
 }

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 
 use cranelift_codegen::{
     ir::{
-        self, BlockArg, Endianness, FuncRef, InstBuilder, InstructionData, MemFlagsData, Opcode,
-        SigRef, StackSlot, Value, ValueDef, types,
+        self, BlockArg, Endianness, FuncRef, InstBuilder, MemFlagsData, SigRef, StackSlot, Value,
+        types,
     },
     isa::TargetFrontendConfig,
 };
@@ -33,7 +33,7 @@ use super::{
     tiering::Tiering,
     traced::Traced,
 };
-use crate::{abi::Convention, env::ModuleEnv};
+use crate::{abi::Convention, constants, env::ModuleEnv};
 
 /// Translates one function. `'f` is the CLIF function, `'m` the module.
 pub(super) struct FuncTranslator<'f, 'm> {
@@ -194,12 +194,7 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
 
     /// What an integer is, when it is a constant; one of 32 bits with zeros above.
     pub(super) fn constant(&self, value: Value) -> Option<u64> {
-        let dfg = &self.builder.func.dfg;
-        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
-        match dfg.insts[inst] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
-            _ => None,
-        }
+        constants::constant(self.builder.func, value)
     }
 
     /// Number of values on the stack.
