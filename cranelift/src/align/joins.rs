@@ -60,7 +60,7 @@ pub(super) fn joins(items: &[Item], headers: &[usize], code: &[u8], longest: u32
     joins
 }
 
-/// How long the code is from the first item up to the next jump, when it is not too long.
+/// How long the code is from the first item up to the next jump, the table included that it jumps by, when it is not too long.
 fn piece(items: &[Item], code: &[u8], longest: u32) -> Option<u32> {
     let mut len = 0;
     for item in items {

@@ -37,8 +37,8 @@ macro_rules! stub {
 /// Copies bytes as if through a copy of them.
 ///
 /// # Safety
-/// Called by generated code only, as `memory_copy(context, dst, src, len)`; it has checked that both ranges are inside memories of
-/// the store, which are accessible for their whole length. Nobody has a reference to their bytes while code of the store
+/// Called by generated code only, as `memory_copy(context, dst, src, len)`; it has checked that both ranges are inside memories, or
+/// arrays, of the store, which are accessible for their whole length. Nobody has a reference to their bytes while code of the store
 /// runs.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn memory_copy() {

@@ -1,4 +1,5 @@
-//! The way out of WebAssembly: stubs that every host function and libcall is reached through.
+//! The way out of WebAssembly: stubs that host functions and libcalls are reached through, all but those of `bulk`, which have
+//! stubs of their own.
 //!
 //! A stub notes the frame that calls, so that it can be found later, checks that the host has the stack it was
 //! promised, and jumps on. It changes neither the stack nor an argument, so one serves host functions of every signature.

@@ -24,7 +24,8 @@ use super::{
 };
 
 /// Defines the functions of the table: each finds its store and instance, calls the function of the same name in
-/// [`work`], and ends the activation when that fails. Those that need neither are below, and `throw_ref` in a file of its own.
+/// [`work`], and ends the activation when that fails. Those that need neither are below and in `bulk`, and
+/// `throw_ref` in a file of its own.
 macro_rules! define_libcalls {
     ($($(#[$doc:meta])* $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
         $(define_libcalls! { @$name $(#[$doc])* ($($param: $ty),*) $(-> $result)? })*

@@ -8,6 +8,8 @@ use wrun_runtime::{
     Config, Engine, Instance, Memory, MemoryStyle, Module, Store, TrapCode, TypedFunc,
 };
 
+use crate::instantiate;
+
 const SIZE: usize = 64 << 10;
 const LENGTHS: std::ops::RangeInclusive<usize> = 0..=67;
 
@@ -131,23 +133,32 @@ fn short_ranges_of_memories_with_wide_addresses() {
 }
 
 #[test]
-fn ranges_that_are_not_short_need_stack() {
-    let mut guest = Guest::new(MemoryStyle::Reserved, "i32");
-    let text = "(module
+fn ranges_that_are_not_short_leave_the_host_its_stack() {
+    let text = r#"(module
         (memory 1)
-        (func $f (export \"copy\") (param i32)
+        (global $depth (mut i64) (i64.const 0))
+        (func $deeper (global.set $depth (i64.add (global.get $depth) (i64.const 1))))
+        (func (export "depth") (result i64)
+            (global.get $depth)
+            (global.set $depth (i64.const 0)))
+        (func $copy (export "copy") (param i32)
             (memory.copy (i32.const 0) (i32.const 1000) (local.get 0))
-            (call $f (local.get 0)))
-        (func $g (export \"fill\") (param i32)
+            (call $deeper)
+            (call $copy (local.get 0)))
+        (func $fill (export "fill") (param i32)
             (memory.fill (i32.const 0) (i32.const 1) (local.get 0))
-            (call $g (local.get 0))))";
-    let module = Module::new(guest.store.engine(), text).unwrap();
-    let instance = Instance::new(&mut guest.store, &module, &[]).unwrap();
+            (call $deeper)
+            (call $fill (local.get 0))))"#;
+    let (mut store, instance) = instantiate(text);
+    let depth: TypedFunc<(), i64> = instance.get_typed_func(&store, "depth").unwrap();
     for name in ["copy", "fill"] {
-        let func: TypedFunc<(i32,), ()> = instance.get_typed_func(&guest.store, name).unwrap();
-        for len in [10, 1000, 20_000] {
-            let error = func.call(&mut guest.store, (len,)).unwrap_err();
+        let func: TypedFunc<(i32,), ()> = instance.get_typed_func(&store, name).unwrap();
+        let [short, long] = [64, 65].map(|len| {
+            let error = func.call(&mut store, (len,)).unwrap_err();
             assert_eq!(error.trap().unwrap().code(), TrapCode::StackExhausted, "{name} of {len}");
-        }
+            depth.call(&mut store, ()).unwrap()
+        });
+        // Short ranges take what is reserved for the host too; frames have less than 128 bytes.
+        assert!(long + 256 < short, "{name}: {long} and {short} deep");
     }
 }
