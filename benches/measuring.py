@@ -17,6 +17,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 # What starts a measured process. A process inherits the peak memory of the one that it was forked from, so forking from
 # here would hide everything below the size of this program; a bare interpreter with no library loaded is far smaller, and
@@ -121,34 +122,59 @@ class Result:
         return [a / b for a, b in zip(self.a_peak_bytes, self.b_peak_bytes, strict=True)]
 
 
-def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measurement:
-    """Runs a command to its end, standard input empty, and fails unless it ends with exit code 0."""
+@dataclass
+class Running:
+    """A process that has been started and is measured."""
+
+    command: Sequence[str]
+    launcher: subprocess.Popen[bytes]
+    report: IO[bytes]
+    output: IO[bytes]
+    errors: IO[bytes]
+    # Whose it is, for messages.
+    owner: str = ""
+
+    def finish(self) -> Measurement:
+        """Waits for its end, and fails unless it ends with exit code 0."""
+        with self.launcher, self.report, self.output, self.errors:
+            report = self.report.read().split()
+            if self.launcher.wait() != 0:
+                raise Failure(f"{self.owner}could not be measured: {shlex.join(self.command)}")
+            start, end, cpu, peak, exit_code = report
+            self.output.seek(0)
+            self.errors.seek(0)
+            if int(exit_code) != 0:
+                how = f"exit code {int(exit_code)}" if int(exit_code) > 0 else f"signal {-int(exit_code)}"
+                told = textwrap.indent(self.errors.read().decode(errors="replace").strip(), "  ")
+                raise Failure(f"{self.owner}ended with {how}: {shlex.join(self.command)}\n{told}".rstrip())
+            return Measurement(float(end) - float(start), float(cpu), int(peak) * RSS_UNIT_BYTES, self.output.read())
+
+
+def launch(command: Sequence[str], environment: Mapping[str, str] | None = None, owner: str = "") -> Running:
+    """Starts a command, standard input empty."""
     program = shutil.which(command[0])
     if program is None:
-        raise Failure(f"cannot be started, no such program: {command[0]}")
+        raise Failure(f"{owner}cannot be started, no such program: {command[0]}")
     read_end, write_end = os.pipe()
     # Into files and not into pipes: nobody then has to keep reading beside the process that is measured.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, open(read_end, "rb") as report:
-        try:
-            subprocess.run(
-                [sys.executable, "-I", "-S", "-c", LAUNCHER, str(write_end), program, *command[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                pass_fds=[write_end],
-                env=environment,
-                check=True,
-            )
-        finally:
-            os.close(write_end)
-        start, end, cpu, peak, exit_code = report.read().split()
-        output.seek(0)
-        errors.seek(0)
-        if int(exit_code) != 0:
-            how = f"exit code {int(exit_code)}" if int(exit_code) > 0 else f"signal {-int(exit_code)}"
-            told = errors.read().decode(errors="replace").strip()
-            raise Failure(f"ended with {how}: {shlex.join(command)}\n{textwrap.indent(told, '  ')}".rstrip())
-        return Measurement(float(end) - float(start), float(cpu), int(peak) * RSS_UNIT_BYTES, output.read())
+    output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    try:
+        launcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", LAUNCHER, str(write_end), program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            pass_fds=[write_end],
+            env=environment,
+        )
+    finally:
+        os.close(write_end)
+    return Running(command, launcher, open(read_end, "rb"), output, errors, owner)
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measurement:
+    """Runs a command to its end, standard input empty, and fails unless it ends with exit code 0."""
+    return launch(command, environment).finish()
 
 
 def check_same_output(a: bytes, b: bytes, what: str) -> None:
@@ -168,12 +194,14 @@ def shown(line: list[bytes]) -> str:
     return line[0][:200].decode(errors="backslashreplace") if line else "(no such line)"
 
 
+def launch_as(runner: Runner, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Running:
+    """Starts a command; a failure says whose it was."""
+    return launch(command, environment, f"{runner.name} ")
+
+
 def measure_as(runner: Runner, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measurement:
     """Measures a command; a failure says whose it was."""
-    try:
-        return measure(command, environment)
-    except Failure as failure:
-        raise Failure(f"{runner.name} {failure}") from None
+    return launch_as(runner, command, environment).finish()
 
 
 def memory_note(results: Sequence[Result]) -> str | None:

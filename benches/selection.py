@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from measuring import Runner, measure_as
+
 WORKLOADS = Path(__file__).resolve().parent / "workloads"
 
 # Workloads that measure starting up or the host's functions, and are therefore no part of the default set.
@@ -23,6 +25,14 @@ class Workload:
     name: str
     module: Path
     arguments: list[str]
+
+    def prepare(self, runner: Runner, images: Path) -> list[str]:
+        """The command to measure; makes the image it runs first, in `images`, where the runner has a command for that."""
+        module = self.module
+        if runner.compile is not None:
+            module = images / f"{runner.name}-{module.stem}"
+            measure_as(runner, runner.compile_command(self.module, module))
+        return runner.run_command(module, self.arguments)
 
 
 def find_workload(text: str) -> Workload:
