@@ -306,7 +306,7 @@ impl ActiveCode {
         let base = self.text_base();
         match self.lazy() {
             None => base..base + self.code.image.text().len(),
-            Some(_) => base - lazy::STUBS as usize..base + lazy::ARENA_END as usize,
+            Some(_) => base - lazy::STUBS as usize..base + lazy::TABLES as usize,
         }
     }
 

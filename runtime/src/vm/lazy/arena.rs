@@ -1,8 +1,11 @@
-//! [`Arena`]: where code goes that is compiled while the module runs.
+//! [`Arena`]: where code of a tier goes that is compiled while the module runs.
 //!
 //! It is a file in memory that is mapped twice: readable and executable where the code runs, and readable and writable at
 //! another address that only this file knows. So no page is ever both at one address, and adding code changes nothing
 //! about the pages that are being executed. For a profiler it is memory without a file, mapped twice all the same.
+//!
+//! There is one for each tier: code that counts and is left soon would lie between what runs for long, which then is on twice as many
+//! pages and lines. RATIONALE.md has the measurements.
 
 use std::{fs::File, io};
 
@@ -11,8 +14,8 @@ use rustix::{
     process::{Resource, getrlimit},
 };
 use wrun_module::{
-    CompiledFunc, Placement,
-    lazy::{ARENA, ARENA_END},
+    CompiledFunc, Placement, Tier,
+    lazy::{ARENA, BASELINE_ARENA, TABLES},
 };
 
 use super::region::Region;
@@ -21,16 +24,17 @@ use crate::vm::mapping::Mapping;
 /// Bytes that the file grows by, at least.
 const STEP: u64 = 1 << 20;
 
-/// Bytes of an arena.
-const LEN: usize = (ARENA_END - ARENA) as usize;
-
 /// Code that grows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Arena {
     /// Nothing before the first function comes: what an earlier run left may be all that is needed.
     memory: Option<Memory>,
+    /// Offset of its first byte from the start of `.text`.
+    start: u32,
+    /// Bytes that it may have.
+    max_len: usize,
     /// Bytes in use.
-    end: u64,
+    len: u64,
     /// Whether a profiler shall see memory that no file is mapped to.
     is_profiled: bool,
 }
@@ -45,21 +49,18 @@ struct Memory {
     len: u64,
 }
 
-/// Where a function was put: offsets from the start of `.text`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) code: u32,
-    pub(super) eh_frame: u32,
-}
-
 impl Arena {
-    /// An empty one, whose code `perf` can look up in a [map](crate::vm::perf_map).
-    pub(super) fn profiled() -> Self {
-        Self { is_profiled: true, ..Self::default() }
+    /// An empty one for code of a tier. When it `is_profiled`, `perf` can look its code up in a [map](crate::vm::perf_map).
+    pub(super) fn new(tier: Tier, is_profiled: bool) -> Self {
+        let (start, end) = match tier {
+            Tier::Optimised => (ARENA, BASELINE_ARENA),
+            Tier::Baseline => (BASELINE_ARENA, TABLES),
+        };
+        Self { memory: None, start, max_len: (end - start) as usize, len: 0, is_profiled }
     }
 
-    /// Adds a function and its unwind table: `eh_frame` makes the latter, given the distance to the former. Calls go where
-    /// `callee` says, an offset from the start of `.text`. `region` is the same each time.
+    /// Adds a function, and gives the offset of its code from the start of `.text`. Calls go where `callee` says, an offset from there
+    /// too, given the function's own. `region` is the same each time.
     ///
     /// # Errors
     /// When there is no room, or a call does not reach.
@@ -69,47 +70,46 @@ impl Arena {
         func: &CompiledFunc,
         placement: Placement,
         callee: impl Fn(u32, u32) -> i64,
-        eh_frame: impl Fn(i64) -> Vec<u8>,
-    ) -> io::Result<Place> {
-        let start = placement.next_start(self.end, func.align);
-        let table = (start + func.code.len() as u64).next_multiple_of(8);
-        let eh_frame = eh_frame(start as i64 - table as i64);
-        let end = table + eh_frame.len() as u64;
+    ) -> io::Result<u32> {
+        let start = placement.next_start(self.len, func.align);
+        let end = start + func.code.len() as u64;
+        if end > self.max_len as u64 {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         let mut code = func.code.clone();
-        let at = ARENA + start as u32;
+        let at = self.start + start as u32;
         for call in &func.calls {
             call.resolve(&mut code, callee(at, call.callee) - i64::from(at))
                 .map_err(io::Error::other)?;
         }
         let memory = match &mut self.memory {
             Some(memory) => memory,
-            memory if self.is_profiled => memory.insert(Memory::without_file(region)?),
-            memory => memory.insert(Memory::new(region)?),
+            memory => {
+                memory.insert(Memory::new(region, self.start, self.max_len, self.is_profiled)?)
+            }
         };
         memory.make_room(end)?;
         memory.write(start, &code);
-        memory.write(table, &eh_frame);
-        self.end = end;
-        Ok(Place { code: at, eh_frame: ARENA + table as u32 })
+        self.len = end;
+        Ok(at)
     }
 }
 
 impl Memory {
-    /// An empty file, executable in `region`.
-    fn new(region: &Region) -> io::Result<Self> {
+    /// Empty memory of at most `max_len` bytes, executable in `region` at an offset from `.text`.
+    fn new(region: &Region, start: u32, max_len: usize, is_profiled: bool) -> io::Result<Self> {
+        let place = Region::place(start);
+        if is_profiled {
+            let writable = Mapping::shared(max_len)?;
+            // SAFETY: nothing was placed there, and the arena, which does so once, is the only one that ever does.
+            unsafe { region.mapping().map_shared_code_over(place, &writable)? };
+            return Ok(Self { file: None, writable, len: max_len as u64 });
+        }
         let file = File::from(memfd_create("wrun-code", MemfdFlags::CLOEXEC)?);
-        let writable = Mapping::of_shared_file(&file, LEN)?;
-        // SAFETY: nothing was placed there, and the arena, which does so once, is the only one that ever does.
-        unsafe { region.mapping().map_code_over(Region::ARENA_START, LEN, &file)? };
+        let writable = Mapping::of_shared_file(&file, max_len)?;
+        // SAFETY: as above.
+        unsafe { region.mapping().map_code_over(place, max_len, &file)? };
         Ok(Self { file: Some(file), writable, len: 0 })
-    }
-
-    /// Memory that has no file to be known by, executable in `region`.
-    fn without_file(region: &Region) -> io::Result<Self> {
-        let writable = Mapping::shared(LEN)?;
-        // SAFETY: as for `new`.
-        unsafe { region.mapping().map_shared_code_over(Region::ARENA_START, &writable)? };
-        Ok(Self { file: None, writable, len: LEN as u64 })
     }
 
     /// Writes to where nobody executes anything yet.
@@ -130,7 +130,8 @@ impl Memory {
         let Some(file) = &self.file else { return Err(io::ErrorKind::OutOfMemory.into()) };
         let len = end.max(self.len * 3 / 2).next_multiple_of(STEP);
         // A file that grows past the process's limit would end it by a signal.
-        let limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX).min(LEN as u64);
+        let limit =
+            getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX).min(self.writable.len() as u64);
         if len > limit {
             return Err(io::ErrorKind::OutOfMemory.into());
         }

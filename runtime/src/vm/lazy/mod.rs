@@ -1,7 +1,8 @@
 //! [`LazyCode`]: the code of a module that is compiled as it runs.
 //!
 //! - [`region`] is the addresses it all lies at, with a *stub* and an *entry* for each function;
-//! - [`arena`] is where code goes that is compiled now, [`records`] what is known of it by where it lies;
+//! - [`arena`] is where code goes that is compiled now, [`tables`] where its unwind tables do, [`records`] what is known of it by
+//!   where it lies;
 //! - [`resolver`] is the way from the call of a function without code to here;
 //! - [`func_refs`] is where the references to functions lead;
 //! - [`loops`] is at which loops frames are left for better code;
@@ -23,6 +24,7 @@ mod progress;
 mod records;
 mod region;
 mod resolver;
+mod tables;
 mod workers;
 
 use std::{
@@ -34,13 +36,17 @@ use std::{
     },
 };
 
-use wrun_module::{CompiledFunc, FunctionCompiler, Tier, lazy::stub_offset};
+use wrun_module::{
+    CompiledFunc, FunctionCompiler, Tier,
+    lazy::{BASELINE_ARENA, stub_offset},
+};
 
 use self::{
     arena::Arena,
     loops::Loops,
     progress::{Progress, State},
     records::{Kind, Records},
+    tables::Tables,
 };
 pub(super) use self::{func_refs::FuncRefs, records::Record, region::Region};
 use super::{
@@ -65,8 +71,10 @@ pub(crate) type Source = Box<dyn FnOnce() -> Outcome<Box<dyn FunctionCompiler>> 
 
 /// The code of a module that is compiled as it runs.
 pub(crate) struct LazyCode {
-    /// Dropped before the region, where its unwind tables lie.
-    records: Records,
+    /// What is known of optimised code. Dropped before the region, where its unwind tables lie.
+    optimised: Records,
+    /// What is known of code of the baseline tier; likewise.
+    baseline: Records,
     region: Region,
     counters: Box<[AtomicI32]>,
     /// What counters begin with, unless the function is small and was compiled in this run.
@@ -87,7 +95,9 @@ pub(crate) struct LazyCode {
 
 /// What threads change one at a time.
 struct Shared {
-    arena: Arena,
+    optimised: Arena,
+    baseline: Arena,
+    tables: Tables,
     func_refs: FuncRefs,
     progress: Progress,
     loops: Loops,
@@ -118,7 +128,7 @@ impl LazyCode {
         options: LazyOptions,
         names: Option<Names>,
     ) -> std::io::Result<Self> {
-        let records = Records::new()?;
+        let (optimised, baseline) = (Records::new()?, Records::new()?);
         let hot_after = i32::try_from(options.hot_after).unwrap_or(i32::MAX);
         let counters = (0..present.len()).map(|_| AtomicI32::new(hot_after)).collect();
         let progress = Progress::new(present);
@@ -127,16 +137,23 @@ impl LazyCode {
         }
         let work = workers::Work::default();
         let loops = Loops::new(options.patience);
-        let arena = match &names {
-            Some(names) => {
-                names.add_stubs(region.stub(0));
-                Arena::profiled()
-            }
-            None => Arena::default(),
+        if let Some(names) = &names {
+            names.add_stubs(region.stub(0));
+        }
+        let arena = |tier| Arena::new(tier, names.is_some());
+        let shared = Shared {
+            optimised: arena(Tier::Optimised),
+            baseline: arena(Tier::Baseline),
+            tables: Tables::default(),
+            func_refs,
+            progress,
+            loops,
+            work,
+            waiting: 0,
         };
-        let shared = Shared { arena, func_refs, progress, loops, work, waiting: 0 };
         Ok(Self {
-            records,
+            optimised,
+            baseline,
             region,
             counters,
             hot_after,
@@ -191,7 +208,8 @@ impl LazyCode {
 
     /// What is known of the code at an offset from `.text`.
     pub(super) fn record_at(&self, offset: u32) -> Option<&Record> {
-        self.records.find(offset)
+        let records = if offset < BASELINE_ARENA { &self.optimised } else { &self.baseline };
+        records.find(offset)
     }
 
     /// Compiles and optimises nothing more before it is called: the program has ended.
@@ -216,7 +234,8 @@ impl LazyCode {
 
     /// The best form of each function that was compiled and called.
     fn best<'s>(&'s self, shared: &'s Shared) -> impl Iterator<Item = (&'s Record, Tier)> {
-        self.records.iter().filter_map(|record| match record.kind {
+        let records = self.optimised.iter().chain(self.baseline.iter());
+        records.filter_map(|record| match record.kind {
             Kind::Function(tier) => {
                 let best = shared.progress.code(record.position as usize);
                 (best == Some(record.start)).then_some((record, tier))
@@ -285,7 +304,7 @@ impl LazyCode {
         shared.progress.set_entered(position);
         let address = self.lead_to(shared, position, code);
         if self.options.ahead
-            && let Some(record) = self.records.find(code)
+            && let Some(record) = self.record_at(code)
         {
             let callees = record.func.calls.iter().rev();
             let callees = callees.map(|call| (call.callee - self.num_imported_funcs) as usize);
@@ -342,15 +361,19 @@ impl LazyCode {
         func: CompiledFunc,
     ) -> Outcome<u32> {
         let compiler = self.compiler()?;
-        if !self.records.has_room() {
-            return Err(Error::limit("too many functions were compiled".to_owned()));
-        }
         let tier = match kind {
             Kind::Function(tier) => tier,
             Kind::Loop => Tier::Optimised,
         };
+        let Shared { tables, progress, .. } = shared;
+        let (records, arena) = match tier {
+            Tier::Optimised => (&self.optimised, &mut shared.optimised),
+            Tier::Baseline => (&self.baseline, &mut shared.baseline),
+        };
+        if !records.has_room() {
+            return Err(Error::limit("too many functions were compiled".to_owned()));
+        }
         let itself = kind == Kind::Function(Tier::Optimised);
-        let progress = &shared.progress;
         let callee = |at: u32, callee: u32| {
             let callee = (callee - self.num_imported_funcs) as usize;
             match progress.state(callee) {
@@ -359,10 +382,11 @@ impl LazyCode {
                 _ => stub_offset(callee as u32),
             }
         };
-        let eh_frame = |distance| compiler.eh_frame(&func, distance);
-        let place =
-            shared.arena.add(&self.region, &func, compiler.placement(tier), callee, eh_frame);
-        let place = place.map_err(|error| Error::limit(format!("no room for code: {error}")))?;
+        let no_room = |error| Error::limit(format!("no room for code: {error}"));
+        let code = arena.add(&self.region, &func, compiler.placement(tier), callee);
+        let code = code.map_err(no_room)?;
+        let table = |at: u32| compiler.eh_frame(&func, i64::from(code) - i64::from(at));
+        let table = tables.add(&self.region, table).map_err(no_room)?;
         if kind == Kind::Function(Tier::Baseline) {
             let rounds = func.code.len().saturating_mul(ROUNDS_PER_BYTE).max(LEAST_ROUNDS);
             let rounds = i32::try_from(rounds).unwrap_or(i32::MAX).min(self.hot_after);
@@ -373,11 +397,11 @@ impl LazyCode {
                 Kind::Function(tier) => form(tier),
                 Kind::Loop => " [from a loop]",
             };
-            names.add(position, form, self.region.text() + place.code as usize, func.code.len());
+            names.add(position, form, self.region.text() + code as usize, func.code.len());
         }
-        let unwind = UnwindTable::of_lazy_code(&self.region, place.eh_frame);
-        self.records.push(Record::new(place.code, position as u32, kind, func, unwind));
-        Ok(place.code)
+        let unwind = UnwindTable::of_lazy_code(&self.region, table);
+        records.push(Record::new(code, position as u32, kind, func, unwind));
+        Ok(code)
     }
 
     /// Notes that code counted down.

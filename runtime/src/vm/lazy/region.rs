@@ -11,7 +11,7 @@ use std::{
 };
 
 use wrun_module::lazy::{
-    ARENA, ARENA_END, ENTRIES, MAX_FUNCS, MAX_HEAD, STUB_SIZE, STUBS, stub_offset,
+    ARENA, END, ENTRIES, MAX_FUNCS, MAX_HEAD, STUB_SIZE, STUBS, TABLES, stub_offset,
 };
 
 use super::resolver;
@@ -39,7 +39,7 @@ impl Region {
         if funcs > MAX_FUNCS {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        let mapping = Mapping::reserve(TEXT + ARENA_END as usize)?;
+        let mapping = Mapping::reserve(TEXT + END as usize)?;
         let page = |len: usize| len.next_multiple_of(Mapping::PAGE);
         let (stubs, entries) = (page(funcs * STUB_SIZE as usize + COMMON), page(funcs * 8));
         mapping.make_accessible(0, stubs)?;
@@ -74,8 +74,10 @@ impl Region {
         &self.mapping
     }
 
-    /// Where the code that is compiled later begins in the mapping.
-    pub(super) const ARENA_START: usize = TEXT + ARENA as usize;
+    /// Where an offset from `.text` is in the mapping.
+    pub(super) const fn place(offset: u32) -> usize {
+        TEXT + offset as usize
+    }
 
     /// Address of `.text`.
     pub(in crate::vm) fn text(&self) -> usize {
@@ -84,13 +86,26 @@ impl Region {
 
     /// The bytes of code that was put at an offset from `.text`.
     pub(super) fn code(&self, offset: u32, len: u32) -> Box<[u8]> {
-        let start = TEXT + offset as usize;
+        let start = Self::place(offset);
         assert!(start + len as usize <= self.mapping.len(), "code behind the region");
         // SAFETY: inside the mapping by the assertion, readable since code is there, and not changed any more.
         let code = unsafe {
             std::slice::from_raw_parts(self.mapping.base().as_ptr().add(start), len as usize)
         };
         code.into()
+    }
+
+    /// Writes an unwind table to an offset from `.text`.
+    ///
+    /// # Safety
+    /// The bytes have been made accessible, and nobody has been told of them.
+    pub(super) unsafe fn write_table(&self, offset: u32, table: &[u8]) {
+        assert!(offset >= TABLES && offset as usize + table.len() <= END as usize, "not a table");
+        // SAFETY: in bounds of the tables by the assertion; the rest is the contract.
+        unsafe {
+            let place = self.mapping.base().as_ptr().add(Self::place(offset));
+            std::ptr::copy_nonoverlapping(table.as_ptr(), place, table.len());
+        }
     }
 
     /// Address of a function's stub.
