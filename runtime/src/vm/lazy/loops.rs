@@ -135,7 +135,7 @@ impl LazyCode {
         report_after(self.hot_after);
         let mut shared = self.lock();
         if shared.progress.ask_to_optimise(position) {
-            drop(self.request(shared, Hot::Function(position)));
+            drop(self.request_function(shared, position));
             return None;
         }
         if !shared.loops.knows(position, offset) {

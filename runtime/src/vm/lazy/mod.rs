@@ -5,6 +5,7 @@
 //!   where it lies;
 //! - [`resolver`] is the way from the call of a function without code to here;
 //! - [`func_refs`] is where the references to functions lead;
+//! - [`hot`] is when a function is optimised, and what with it;
 //! - [`loops`] is at which loops frames are left for better code;
 //! - [`progress`] is how far each function is, [`workers`] the threads that compile ahead and optimise in the background.
 //!
@@ -19,6 +20,7 @@
 
 mod arena;
 mod func_refs;
+mod hot;
 mod loops;
 mod progress;
 mod records;
@@ -54,13 +56,6 @@ use super::{
     perf_map::{Names, form},
 };
 use crate::{Error, LazyOptions};
-
-/// Calls and rounds of loops after which a function is hot, for each byte of its code in the baseline tier: what optimising it costs
-/// grows with its size. RATIONALE.md has the measurements.
-const ROUNDS_PER_BYTE: usize = 4;
-
-/// The least calls and rounds after which a function is hot.
-const LEAST_ROUNDS: usize = 1_000;
 
 /// What compiling ends with.
 type Outcome<T> = std::result::Result<T, Error>;
@@ -388,9 +383,7 @@ impl LazyCode {
         let table = |at: u32| compiler.eh_frame(&func, i64::from(code) - i64::from(at));
         let table = tables.add(&self.region, table).map_err(no_room)?;
         if kind == Kind::Function(Tier::Baseline) {
-            let rounds = func.code.len().saturating_mul(ROUNDS_PER_BYTE).max(LEAST_ROUNDS);
-            let rounds = i32::try_from(rounds).unwrap_or(i32::MAX).min(self.hot_after);
-            self.counters[position].store(rounds, Ordering::Relaxed);
+            self.counters[position].store(self.rounds(func.code.len()), Ordering::Relaxed);
         }
         if let Some(names) = &self.names {
             let form = match kind {
@@ -402,17 +395,6 @@ impl LazyCode {
         let unwind = UnwindTable::of_lazy_code(&self.region, table);
         records.push(Record::new(code, position as u32, kind, func, unwind));
         Ok(code)
-    }
-
-    /// Notes that code counted down.
-    pub(super) fn function_hot(self: &Arc<Self>, position: usize) {
-        let Some(counter) = self.counters.get(position) else { return };
-        // The function is called by its old code for as long as its frames last; they need not ask often.
-        counter.store(self.hot_after, Ordering::Relaxed);
-        let mut shared = self.lock();
-        if shared.progress.ask_to_optimise(position) {
-            drop(self.request(shared, workers::Hot::Function(position)));
-        }
     }
 }
 
