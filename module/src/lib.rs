@@ -21,7 +21,7 @@ mod info;
 pub mod layout;
 pub mod lazy;
 mod libcall;
-mod nesting;
+pub mod nesting;
 mod owned;
 mod parse;
 mod parsed;

@@ -37,6 +37,7 @@ impl<'m> FuncTranslator<'_, 'm> {
         let (params, _) = self.block_type(blockty);
         let header = self.create_block(params);
         self.keep_operands(params.len());
+        self.note_invariants();
         self.with_block_args(params, |builder, args| builder.ins().jump(header, args));
         self.enter_loop(header, params);
         self.builder.switch_to_block(header);

@@ -121,7 +121,8 @@ impl<'f, 'm> FuncTranslator<'f, 'm> {
         };
         let out_pointer = params.get(num_params).copied();
         let position = index.index() - env.module.info.num_imported_funcs as usize;
-        let tiering = Tiering::new(form, position, &mut builder, &params);
+        let tiering =
+            Tiering::new(form, position, &mut builder, &params, &env.module.bodies[position]);
         Self {
             builder,
             env,

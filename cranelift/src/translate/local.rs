@@ -16,6 +16,7 @@ use wrun_module::{MANY_LOCALS, ValType};
 
 use super::{
     function::FuncTranslator,
+    invariants::is_integer,
     tiering::{Baseline, Tiering},
     traced::declare_local,
 };
@@ -76,6 +77,10 @@ impl FuncTranslator<'_, '_> {
             if !matches!(self.tiering, Tiering::FromLoop(_)) {
                 self.trace(params[index], ty);
                 self.set_local(index as u32, params[index]);
+            } else if is_integer(ty) {
+                // The frontend would take it for a zero, like other locals that nobody has assigned.
+                let value = self.unknown_value(clif_type(ty));
+                self.set_local(index as u32, value);
             }
         }
     }

@@ -17,11 +17,13 @@ use cranelift_codegen::ir::{self, Block, BlockArg, InstBuilder, MemFlagsData, Va
 use cranelift_frontend::{FunctionBuilder, Variable};
 use wrun_module::ValType;
 
-use super::{function::FuncTranslator, tiering::Tiering};
+use super::{function::FuncTranslator, invariants::Invariants, tiering::Tiering};
 use crate::{abi::clif_type, loop_state::StateLayout};
 
 /// The entry of a function that begins at one of its loops.
 pub(super) struct LoopEntry {
+    /// Position of the function among those that the module defines.
+    position: usize,
     /// Offset of the loop's instruction in the body.
     offset: u32,
     /// Where the loop's state is.
@@ -30,6 +32,10 @@ pub(super) struct LoopEntry {
     landing: Block,
     /// Whether the loop was come to.
     entered: bool,
+    /// The offsets of the loops around.
+    around: Vec<u32>,
+    /// What is known in front of the loops around, the outermost first, and of the loop itself.
+    invariants: Vec<Invariants>,
     /// The operands below the innermost block, from the bottom.
     operands: Vec<Operand>,
 }
@@ -45,14 +51,21 @@ struct Operand {
 impl LoopEntry {
     /// Ends the entry block, in which `builder` is, and begins the code that cannot be reached. The loop is at `offset`, its
     /// state at the address that `buffer` will be.
-    pub(super) fn new(builder: &mut FunctionBuilder<'_>, offset: u32, buffer: Value) -> Self {
+    pub(super) fn new(
+        builder: &mut FunctionBuilder<'_>,
+        position: usize,
+        offset: u32,
+        buffer: Value,
+        around: Vec<u32>,
+    ) -> Self {
         let (landing, start) = (builder.create_block(), builder.create_block());
         builder.ins().jump(landing, &[]);
         builder.seal_block(landing);
         builder.seal_block(start);
         builder.switch_to_block(start);
         builder.ensure_inserted_block();
-        Self { offset, buffer, landing, entered: false, operands: Vec::new() }
+        let (operands, invariants) = (Vec::new(), Vec::new());
+        Self { position, offset, buffer, landing, entered: false, around, invariants, operands }
     }
 
     /// Checks that there was such a loop.
@@ -65,6 +78,14 @@ impl LoopEntry {
 }
 
 impl FuncTranslator<'_, '_> {
+    /// A value of which nothing is known, in code that cannot be reached.
+    pub(super) fn unknown_value(&mut self, ty: ir::Type) -> Value {
+        let Tiering::FromLoop(LoopEntry { buffer, .. }) = self.tiering else {
+            unreachable!("there is such code in front of loops that are entered only")
+        };
+        self.ins().load(ty, MemFlagsData::trusted(), buffer, 0)
+    }
+
     /// Keeps all operands but the topmost `params`, which a block takes that is about to begin.
     pub(super) fn keep_operands(&mut self, params: usize) {
         let Tiering::FromLoop(entry) = &self.tiering else { return };
@@ -111,12 +132,24 @@ impl FuncTranslator<'_, '_> {
         }
     }
 
+    /// Notes what is known in front of the loop that is about to begin, when it is the one or around it.
+    pub(super) fn note_invariants(&mut self) {
+        let Tiering::FromLoop(entry) = &self.tiering else { return };
+        let (position, offset) = (entry.position, self.position_in_body);
+        if offset == entry.offset || entry.around.contains(&offset) {
+            let known = self.invariants(position);
+            let Tiering::FromLoop(entry) = &mut self.tiering else { return };
+            entry.invariants.extend(known);
+        }
+    }
+
     /// Writes the way from the entry to the loop that begins, with this header and these parameters, when it is the one.
     pub(super) fn enter_loop(&mut self, header: Block, params: &[ValType]) {
-        let (landing, buffer, operands) = match &mut self.tiering {
+        let (landing, buffer, operands, mut invariants) = match &mut self.tiering {
             Tiering::FromLoop(entry) if entry.offset == self.position_in_body => {
                 entry.entered = true;
-                (entry.landing, entry.buffer, entry.operands.clone())
+                let invariants = std::mem::take(&mut entry.invariants);
+                (entry.landing, entry.buffer, entry.operands.clone(), invariants)
             }
             _ => return,
         };
@@ -129,11 +162,21 @@ impl FuncTranslator<'_, '_> {
             let offset = layout.push(ty.bytes()) as i32;
             this.ins().load(ty, MemFlagsData::trusted(), buffer, offset)
         };
-        for local in 0..self.locals.types().len() {
-            let ty = self.locals.types()[local];
-            let value = load(self, clif_type(ty));
-            self.trace(value, ty);
-            self.def_local(Variable::from_u32(local as u32), value);
+        let mut derived = Vec::new();
+        for local in 0..self.locals.types().len() as u32 {
+            let ty = self.locals.types()[local as usize];
+            let loaded = load(self, clif_type(ty));
+            let from = invariants.iter().position(|known| self.is_derived(known, local));
+            match from {
+                Some(from) => derived.push((from, local, loaded)),
+                None => self.def_entered(&mut invariants, local, loaded),
+            }
+        }
+        // What is known in front of outer loops first: what is known further inside may be computed from it.
+        derived.sort_unstable_by_key(|&(from, local, _)| (from, local));
+        for (from, local, loaded) in derived {
+            let value = self.derive(&mut invariants[from], local).unwrap_or(loaded);
+            self.def_entered(&mut invariants, local, value);
         }
         for Operand { variable, ty, traced } in operands {
             let value = load(self, ty);
@@ -145,5 +188,12 @@ impl FuncTranslator<'_, '_> {
             args.push(BlockArg::Value(load(self, clif_type(ty))));
         }
         self.ins().jump(header, &args);
+    }
+
+    /// Sets a local where the loop is entered.
+    fn def_entered(&mut self, invariants: &mut [Invariants], local: u32, value: Value) {
+        let value = invariants.iter_mut().fold(value, |value, known| known.enter(local, value));
+        self.trace(value, self.locals.types()[local as usize]);
+        self.def_local(Variable::from_u32(local), value);
     }
 }

@@ -32,6 +32,7 @@ mod function;
 mod gc;
 mod index_ranges;
 mod integer;
+mod invariants;
 mod local;
 mod loop_entry;
 mod memory;

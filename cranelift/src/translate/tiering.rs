@@ -13,9 +13,11 @@ use cranelift_codegen::ir::{
     condcodes::IntCC, types,
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
+use wasmparser::FunctionBody;
 use wrun_module::{
     Libcall, Tier,
     layout::{context, hot},
+    nesting::loops_around,
 };
 
 use super::{Form, frame::FrameKind, function::FuncTranslator, loop_entry::LoopEntry};
@@ -59,6 +61,7 @@ impl Tiering {
         position: usize,
         builder: &mut FunctionBuilder<'_>,
         params: &[Value],
+        body: &FunctionBody<'_>,
     ) -> Self {
         match form {
             Form::Whole(Tier::Optimised) => Self::Optimised,
@@ -67,7 +70,10 @@ impl Tiering {
                 state: Some(State::new(builder)),
                 exit: None,
             }),
-            Form::FromLoop(offset) => Self::FromLoop(LoopEntry::new(builder, offset, params[0])),
+            Form::FromLoop(offset) => {
+                let around = loops_around(body, offset);
+                Self::FromLoop(LoopEntry::new(builder, position, offset, params[0], around))
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod inlining;
 mod items;
 mod lazy;
 mod linking;
+mod loop_locals;
 mod many_results;
 mod references;
 mod reuse;

@@ -48,7 +48,7 @@ fn call(engine: &Engine, text: &str, args: &[Val]) -> Result<Vec<Val>> {
 
 /// Checks that `f` gives these results, however it is compiled.
 #[track_caller]
-fn check(text: &str, args: &[Val], expected: &[Val]) {
+pub(crate) fn check(text: &str, args: &[Val], expected: &[Val]) {
     let eager = Engine::new(&config()).expect("an engine");
     for engine in std::iter::once(eager).chain(engines()) {
         let found = call(&engine, text, args).unwrap_or_else(|error| panic!("{error}"));

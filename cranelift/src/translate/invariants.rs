@@ -1,0 +1,138 @@
+//! What the locals are that a loop leaves alone, when its code is entered in the middle.
+//!
+//! To code that begins at a loop all locals are numbers that were handed over. Some of them were computed from others in front of the
+//! loop, or are constants, and the loop leaves all of these alone: then they still are what they were. Computed again where the loop
+//! is entered they tell the optimiser what they have to do with one another, as they do in the whole function. Otherwise the
+//! inner loop of a matrix multiplication keeps n, 4 n, 8 n and 12 n each in a register, and runs out of them.
+//!
+//! # Why it holds
+//! A local's value where the loop is come by from the front is known as the result of an instruction. What that takes, as far as it
+//! is used here, is the value of other locals at the same place. With values that are assigned once, the instruction was
+//! executed after all that it takes, in the same round of each loop around; so the equation holds there each time, and all through the
+//! loop, which changes none of these locals. That is so for the loop at which the code is entered, and for each loop around it.
+//! Instructions that may trap, read memory or have other effects are not repeated.
+
+use std::collections::{HashMap, HashSet};
+
+use cranelift_codegen::ir::{InstBuilderBase, InstructionData, Opcode, Value, ValueDef};
+use cranelift_frontend::Variable;
+use wrun_module::{ValType, nesting::assigned_in_loop};
+
+use super::function::FuncTranslator;
+
+/// Instructions between a local and what it is computed from.
+const MAX_DEPTH: u32 = 4;
+
+/// Whether locals of this type are looked at.
+pub(super) fn is_integer(ty: ValType) -> bool {
+    matches!(ty, ValType::I32 | ValType::I64)
+}
+
+/// What is known of the locals that a loop leaves alone.
+pub(super) struct Invariants {
+    /// The value of each in front of the loop.
+    locals: HashMap<u32, Value>,
+    /// The same values.
+    held: HashSet<Value>,
+    /// The values where the code is entered, by those in front of the loop.
+    entered: HashMap<Value, Value>,
+}
+
+impl Invariants {
+    /// Notes the value of a local where the code is entered, and gives the one that it is to have: another local may be the same.
+    pub(super) fn enter(&mut self, local: u32, value: Value) -> Value {
+        let Some(&front) = self.locals.get(&local) else { return value };
+        *self.entered.entry(front).or_insert(value)
+    }
+}
+
+impl FuncTranslator<'_, '_> {
+    /// What is known in front of the loop that is about to begin, of those locals that are integers; nothing when the body of the function, at
+    /// `position` of the module's, cannot be read.
+    pub(super) fn invariants(&mut self, position: usize) -> Option<Invariants> {
+        let body = &self.env.module.bodies[position];
+        let assigned = assigned_in_loop(body, self.position_in_body)?;
+        let mut locals = HashMap::new();
+        for (local, &ty) in (0..).zip(self.locals.types()) {
+            if is_integer(ty) && !assigned.contains(&local) {
+                let value = self.builder.use_var(Variable::from_u32(local));
+                locals.insert(local, self.builder.func.dfg.resolve_aliases(value));
+            }
+        }
+        let held = locals.values().copied().collect();
+        Some(Invariants { locals, held, entered: HashMap::new() })
+    }
+
+    /// Whether a local is computed from others that the loop leaves alone.
+    pub(super) fn is_derived(&self, invariants: &Invariants, local: u32) -> bool {
+        let front = invariants.locals.get(&local);
+        front.is_some_and(|&value| self.can_repeat(invariants, value, MAX_DEPTH))
+    }
+
+    /// Computes a local that is derived, where the code is entered; nothing when something is missing for that.
+    pub(super) fn derive(&mut self, invariants: &mut Invariants, local: u32) -> Option<Value> {
+        let &front = invariants.locals.get(&local)?;
+        self.repeat(invariants, front)
+    }
+
+    /// Whether the instruction that a value is the result of takes nothing but what locals are, directly or by a few others like it.
+    fn can_repeat(&self, invariants: &Invariants, value: Value, depth: u32) -> bool {
+        let dfg = &self.builder.func.dfg;
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return false };
+        is_repeatable(dfg.insts[inst].opcode())
+            && dfg.inst_args(inst).iter().all(|&arg| {
+                let arg = dfg.resolve_aliases(arg);
+                invariants.held.contains(&arg)
+                    || (depth > 0 && self.can_repeat(invariants, arg, depth - 1))
+            })
+    }
+
+    /// Computes a value anew.
+    fn repeat(&mut self, invariants: &mut Invariants, value: Value) -> Option<Value> {
+        if let Some(&entered) = invariants.entered.get(&value) {
+            return Some(entered);
+        }
+        let dfg = &self.builder.func.dfg;
+        let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
+        let (data, ty) = (dfg.insts[inst], dfg.ctrl_typevar(inst));
+        let args: Vec<Value> = dfg.inst_args(inst).to_vec();
+        let mut entered = |arg: Value| {
+            let arg = self.builder.func.dfg.resolve_aliases(arg);
+            self.repeat(invariants, arg)
+        };
+        let data = match data {
+            InstructionData::Binary { opcode, .. } => {
+                InstructionData::Binary { opcode, args: [entered(args[0])?, entered(args[1])?] }
+            }
+            InstructionData::Unary { opcode, .. } => {
+                InstructionData::Unary { opcode, arg: entered(args[0])? }
+            }
+            InstructionData::UnaryImm { .. } => data,
+            _ => return None,
+        };
+        let (inst, dfg) = self.ins().build(data, ty);
+        let repeated = dfg.first_result(inst);
+        invariants.entered.insert(value, repeated);
+        Some(repeated)
+    }
+}
+
+/// Whether an instruction gives the same for the same operands, whenever it is executed, and does nothing else.
+fn is_repeatable(opcode: Opcode) -> bool {
+    matches!(
+        opcode,
+        Opcode::Iconst
+            | Opcode::Iadd
+            | Opcode::Isub
+            | Opcode::Imul
+            | Opcode::Ishl
+            | Opcode::Ushr
+            | Opcode::Sshr
+            | Opcode::Band
+            | Opcode::Bor
+            | Opcode::Bxor
+            | Opcode::Uextend
+            | Opcode::Sextend
+            | Opcode::Ireduce
+    )
+}
