@@ -14,11 +14,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cranelift_codegen::ir::{InstBuilderBase, InstructionData, Opcode, Value, ValueDef};
-use cranelift_frontend::Variable;
+use cranelift_codegen::ir::{
+    DataFlowGraph, InstBuilderBase, InstructionData, Opcode, Value, ValueDef,
+};
+use cranelift_frontend::{FunctionBuilder, Variable};
+use wasmparser::FunctionBody;
 use wrun_module::{ValType, nesting::assigned_in_loop};
-
-use super::function::FuncTranslator;
 
 /// Instructions between a local and what it is computed from.
 const MAX_DEPTH: u32 = 4;
@@ -39,80 +40,82 @@ pub(super) struct Invariants {
 }
 
 impl Invariants {
+    /// What is known in front of the loop at an offset of the body, where `builder` is, of those of the locals that are integers;
+    /// nothing when the body cannot be read.
+    pub(super) fn in_front(
+        builder: &mut FunctionBuilder<'_>,
+        types: &[ValType],
+        body: &FunctionBody<'_>,
+        offset: u32,
+    ) -> Option<Self> {
+        let assigned = assigned_in_loop(body, offset)?;
+        let mut locals = HashMap::new();
+        for (local, &ty) in (0..).zip(types) {
+            if is_integer(ty) && !assigned.contains(&local) {
+                let value = builder.use_var(Variable::from_u32(local));
+                locals.insert(local, builder.func.dfg.resolve_aliases(value));
+            }
+        }
+        let held = locals.values().copied().collect();
+        Some(Self { locals, held, entered: HashMap::new() })
+    }
+
     /// Notes the value of a local where the code is entered, and gives the one that it is to have: another local may be the same.
     pub(super) fn enter(&mut self, local: u32, value: Value) -> Value {
         let Some(&front) = self.locals.get(&local) else { return value };
         *self.entered.entry(front).or_insert(value)
     }
-}
-
-impl FuncTranslator<'_, '_> {
-    /// What is known in front of the loop that is about to begin, of those locals that are integers; nothing when the body of the function, at
-    /// `position` of the module's, cannot be read.
-    pub(super) fn invariants(&mut self, position: usize) -> Option<Invariants> {
-        let body = &self.env.module.bodies[position];
-        let assigned = assigned_in_loop(body, self.position_in_body)?;
-        let mut locals = HashMap::new();
-        for (local, &ty) in (0..).zip(self.locals.types()) {
-            if is_integer(ty) && !assigned.contains(&local) {
-                let value = self.builder.use_var(Variable::from_u32(local));
-                locals.insert(local, self.builder.func.dfg.resolve_aliases(value));
-            }
-        }
-        let held = locals.values().copied().collect();
-        Some(Invariants { locals, held, entered: HashMap::new() })
-    }
 
     /// Whether a local is computed from others that the loop leaves alone.
-    pub(super) fn is_derived(&self, invariants: &Invariants, local: u32) -> bool {
-        let front = invariants.locals.get(&local);
-        front.is_some_and(|&value| self.can_repeat(invariants, value, MAX_DEPTH))
+    pub(super) fn is_derived(&self, dfg: &DataFlowGraph, local: u32) -> bool {
+        self.locals.get(&local).is_some_and(|&front| self.can_repeat(dfg, front, MAX_DEPTH))
     }
 
     /// Computes a local that is derived, where the code is entered; nothing when something is missing for that.
-    pub(super) fn derive(&mut self, invariants: &mut Invariants, local: u32) -> Option<Value> {
-        let &front = invariants.locals.get(&local)?;
-        self.repeat(invariants, front)
+    pub(super) fn derive(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        local: u32,
+    ) -> Option<Value> {
+        let &front = self.locals.get(&local)?;
+        self.repeat(builder, front)
     }
 
     /// Whether the instruction that a value is the result of takes nothing but what locals are, directly or by a few others like it.
-    fn can_repeat(&self, invariants: &Invariants, value: Value, depth: u32) -> bool {
-        let dfg = &self.builder.func.dfg;
+    fn can_repeat(&self, dfg: &DataFlowGraph, value: Value, depth: u32) -> bool {
         let ValueDef::Result(inst, _) = dfg.value_def(value) else { return false };
         is_repeatable(dfg.insts[inst].opcode())
             && dfg.inst_args(inst).iter().all(|&arg| {
                 let arg = dfg.resolve_aliases(arg);
-                invariants.held.contains(&arg)
-                    || (depth > 0 && self.can_repeat(invariants, arg, depth - 1))
+                self.held.contains(&arg) || (depth > 0 && self.can_repeat(dfg, arg, depth - 1))
             })
     }
 
     /// Computes a value anew.
-    fn repeat(&mut self, invariants: &mut Invariants, value: Value) -> Option<Value> {
-        if let Some(&entered) = invariants.entered.get(&value) {
+    fn repeat(&mut self, builder: &mut FunctionBuilder<'_>, value: Value) -> Option<Value> {
+        if let Some(&entered) = self.entered.get(&value) {
             return Some(entered);
         }
-        let dfg = &self.builder.func.dfg;
+        let dfg = &builder.func.dfg;
         let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
         let (data, ty) = (dfg.insts[inst], dfg.ctrl_typevar(inst));
-        let args: Vec<Value> = dfg.inst_args(inst).to_vec();
         let mut entered = |arg: Value| {
-            let arg = self.builder.func.dfg.resolve_aliases(arg);
-            self.repeat(invariants, arg)
+            let arg = builder.func.dfg.resolve_aliases(arg);
+            self.repeat(builder, arg)
         };
         let data = match data {
-            InstructionData::Binary { opcode, .. } => {
-                InstructionData::Binary { opcode, args: [entered(args[0])?, entered(args[1])?] }
+            InstructionData::Binary { opcode, args: [left, right] } => {
+                InstructionData::Binary { opcode, args: [entered(left)?, entered(right)?] }
             }
-            InstructionData::Unary { opcode, .. } => {
-                InstructionData::Unary { opcode, arg: entered(args[0])? }
+            InstructionData::Unary { opcode, arg } => {
+                InstructionData::Unary { opcode, arg: entered(arg)? }
             }
             InstructionData::UnaryImm { .. } => data,
             _ => return None,
         };
-        let (inst, dfg) = self.ins().build(data, ty);
+        let (inst, dfg) = builder.ins().build(data, ty);
         let repeated = dfg.first_result(inst);
-        invariants.entered.insert(value, repeated);
+        self.entered.insert(value, repeated);
         Some(repeated)
     }
 }

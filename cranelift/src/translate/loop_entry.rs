@@ -137,7 +137,8 @@ impl FuncTranslator<'_, '_> {
         let Tiering::FromLoop(entry) = &self.tiering else { return };
         let (position, offset) = (entry.position, self.position_in_body);
         if offset == entry.offset || entry.around.contains(&offset) {
-            let known = self.invariants(position);
+            let (types, body) = (self.locals.types(), &self.env.module.bodies[position]);
+            let known = Invariants::in_front(&mut self.builder, types, body, offset);
             let Tiering::FromLoop(entry) = &mut self.tiering else { return };
             entry.invariants.extend(known);
         }
@@ -166,8 +167,8 @@ impl FuncTranslator<'_, '_> {
         for local in 0..self.locals.types().len() as u32 {
             let ty = self.locals.types()[local as usize];
             let loaded = load(self, clif_type(ty));
-            let from = invariants.iter().position(|known| self.is_derived(known, local));
-            match from {
+            let dfg = &self.builder.func.dfg;
+            match invariants.iter().position(|known| known.is_derived(dfg, local)) {
                 Some(from) => derived.push((from, local, loaded)),
                 None => self.def_entered(&mut invariants, local, loaded),
             }
@@ -175,7 +176,7 @@ impl FuncTranslator<'_, '_> {
         // What is known in front of outer loops first: what is known further inside may be computed from it.
         derived.sort_unstable_by_key(|&(from, local, _)| (from, local));
         for (from, local, loaded) in derived {
-            let value = self.derive(&mut invariants[from], local).unwrap_or(loaded);
+            let value = invariants[from].derive(&mut self.builder, local).unwrap_or(loaded);
             self.def_entered(&mut invariants, local, value);
         }
         for Operand { variable, ty, traced } in operands {
