@@ -24,6 +24,9 @@ use wrun_module::{ValType, nesting::assigned_in_loop};
 /// Instructions between a local and what it is computed from.
 const MAX_DEPTH: u32 = 4;
 
+/// Instructions, those for other locals included, that a local is computed anew by at the most: one takes another call.
+const MAX_CHAIN: u32 = 100;
+
 /// Whether locals of this type are looked at.
 pub(super) fn is_integer(ty: ValType) -> bool {
     matches!(ty, ValType::I32 | ValType::I64)
@@ -78,7 +81,7 @@ impl Invariants {
         local: u32,
     ) -> Option<Value> {
         let &front = self.locals.get(&local)?;
-        self.repeat(builder, front)
+        self.repeat(builder, front, MAX_CHAIN)
     }
 
     /// Whether the instruction that a value is the result of takes nothing but what locals are, directly or by a few others like it.
@@ -91,17 +94,23 @@ impl Invariants {
             })
     }
 
-    /// Computes a value anew.
-    fn repeat(&mut self, builder: &mut FunctionBuilder<'_>, value: Value) -> Option<Value> {
+    /// Computes a value anew, by a chain of so many instructions at the most.
+    fn repeat(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        value: Value,
+        chain: u32,
+    ) -> Option<Value> {
         if let Some(&entered) = self.entered.get(&value) {
             return Some(entered);
         }
+        let chain = chain.checked_sub(1)?;
         let dfg = &builder.func.dfg;
         let ValueDef::Result(inst, _) = dfg.value_def(value) else { return None };
         let (data, ty) = (dfg.insts[inst], dfg.ctrl_typevar(inst));
         let mut entered = |arg: Value| {
             let arg = builder.func.dfg.resolve_aliases(arg);
-            self.repeat(builder, arg)
+            self.repeat(builder, arg, chain)
         };
         let data = match data {
             InstructionData::Binary { opcode, args: [left, right] } => {

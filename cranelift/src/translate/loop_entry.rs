@@ -20,6 +20,9 @@ use wrun_module::ValType;
 use super::{function::FuncTranslator, invariants::Invariants, tiering::Tiering};
 use crate::{abi::clif_type, loop_state::StateLayout};
 
+/// How many of the loops around, the outermost, are asked what they leave alone: for each the loop is read once more.
+const MAX_AROUND: usize = 8;
+
 /// The entry of a function that begins at one of its loops.
 pub(super) struct LoopEntry {
     /// Position of the function among those that the module defines.
@@ -32,7 +35,7 @@ pub(super) struct LoopEntry {
     landing: Block,
     /// Whether the loop was come to.
     entered: bool,
-    /// The offsets of the loops around.
+    /// The offsets of the outermost loops around.
     around: Vec<u32>,
     /// What is known in front of the loops around, the outermost first, and of the loop itself.
     invariants: Vec<Invariants>,
@@ -56,8 +59,9 @@ impl LoopEntry {
         position: usize,
         offset: u32,
         buffer: Value,
-        around: Vec<u32>,
+        mut around: Vec<u32>,
     ) -> Self {
+        around.truncate(MAX_AROUND);
         let (landing, start) = (builder.create_block(), builder.create_block());
         builder.ins().jump(landing, &[]);
         builder.seal_block(landing);

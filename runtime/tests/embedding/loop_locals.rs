@@ -71,3 +71,25 @@ fn parameters_that_are_references_are_what_they_were() {
         check(text, &[Val::I32(n)], &[Val::I32(17 * n + 1)]);
     }
 }
+
+/// Each local follows from the next one, and many loops are around: what is computed anew is bounded.
+#[test]
+fn long_chains_and_deep_nests_end() {
+    const LOCALS: usize = 900;
+    const LOOPS: usize = 300;
+    let mut text = format!(
+        "(module (func (export \"f\") (param $n i32) (result i32) {} (local $i i32) (local $sum i32)",
+        "(local i32)".repeat(LOCALS)
+    );
+    // Local 900 is n + 1, and each in front of one behind it one more.
+    text += &format!("(local.set {LOCALS} (i32.add (local.get $n) (i32.const 1)))");
+    for local in (1..LOCALS).rev() {
+        text += &format!("(local.set {local} (i32.add (local.get {}) (i32.const 1)))", local + 1);
+    }
+    text += &"(loop ".repeat(LOOPS);
+    text += "(loop $again (local.set $sum (i32.add (local.get $sum) (i32.xor (local.get 1) (local.get 450))))
+        (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 50))))";
+    text += &")".repeat(LOOPS);
+    text += "(local.get $sum)))";
+    check(&text, &[Val::I32(5)], &[Val::I32(50 * ((5 + 900) ^ (5 + 451)))]);
+}
