@@ -3,7 +3,7 @@
 Each workload runs in two sizes, and what counts is how much more processor time the larger one takes: starting, compiling and
 running in code that is replaced later are in both, and cancel out. Both sides run at the same time, on one processor, which
 the system gives to each in turn for some milliseconds. So both see the same machine even where its speed changes from one
-second to the next, and a few pairs tell differences of one in a hundred apart.
+second to the next, and a few pairs tell differences of some hundredths apart.
 
 The invariant others rely on: as for every comparison, what both sides print is the same before any number counts.
 """
